@@ -1,0 +1,102 @@
+//! The only place that spawns programs. No shell; arguments are passed as they are; output is captured.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that the rule points to"
+)]
+fn command(program: &str) -> std::process::Command {
+    std::process::Command::new(program)
+}
+
+/// Why a program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// It is not installed.
+    #[error("`{0}` is not installed")]
+    Missing(String),
+    /// It could not be started.
+    #[error("cannot start `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// It ran and failed.
+    #[error("`{program}` failed ({status}): {stderr}")]
+    Failed {
+        /// The program.
+        program: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+        /// The last lines it printed.
+        stderr: String,
+    },
+}
+
+/// Runs a program to its end and returns what it printed on stdout.
+///
+/// # Errors
+/// Not installed, not startable, or an exit status other than 0.
+pub fn run<A: AsRef<OsStr> + fmt::Debug>(program: &str, args: &[A]) -> Result<Vec<u8>, ExecError> {
+    tracing::debug!(program, ?args, "run");
+    let output = command(program)
+        .args(args)
+        .stdin(std::process::Stdio::null())
+        .output();
+    let output = output.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ExecError::Missing(program.to_owned()),
+        _ => ExecError::Start {
+            program: program.to_owned(),
+            source,
+        },
+    })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let text = if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
+    Err(ExecError::Failed {
+        program: program.to_owned(),
+        status: output.status,
+        stderr: tail(text),
+    })
+}
+
+/// The last three non-empty lines, joined: enough to tell the reason, short enough for one sentence.
+fn tail(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    lines
+        .get(lines.len().saturating_sub(3)..)
+        .unwrap_or_default()
+        .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_missing_from_failing() {
+        assert!(matches!(
+            run("no-such-program-here", &[""; 0]),
+            Err(ExecError::Missing(_))
+        ));
+        assert!(matches!(
+            run("ls", &["/no/such/dir"]),
+            Err(ExecError::Failed { .. })
+        ));
+        assert_eq!(run("echo", &["a b"]).unwrap(), b"a b\n");
+    }
+}

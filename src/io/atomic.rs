@@ -1,0 +1,74 @@
+//! Files that are either wholly there or not at all.
+//!
+//! Temporary file in the same directory → write → fsync → rename → fsync of the directory. A crash leaves the old file.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Replaces `path` with `contents` (mode 0644).
+///
+/// # Errors
+/// Any failing step; the old file is then untouched.
+pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(contents))
+}
+
+/// Replaces `path` with what `fill` writes (mode 0644).
+///
+/// # Errors
+/// Any failing step, that of `fill` included; the old file is then untouched.
+pub fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    let directory = parent(path);
+    let mut file = NamedTempFile::with_prefix_in(".tmp-", directory).map_err(named)?;
+    let mut buffered = io::BufWriter::new(file.as_file_mut());
+    fill(&mut buffered).map_err(named)?;
+    buffered.flush().map_err(named)?;
+    drop(buffered);
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o644))
+        .map_err(named)?;
+    file.as_file().sync_all().map_err(named)?;
+    file.persist(path).map_err(|e| named(e.error))?;
+    sync_dir(directory)
+}
+
+/// Makes renames and new names in a directory durable.
+///
+/// # Errors
+/// The directory cannot be opened or synced.
+pub fn sync_dir(directory: &Path) -> io::Result<()> {
+    fs_err::File::open(directory)?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_writer_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        write(&path, b"old").unwrap();
+        let failed = write_with(&path, |w| {
+            w.write_all(b"half")?;
+            Err(io::Error::other("cable pulled"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("cable pulled"));
+        assert_eq!(fs_err::read(&path).unwrap(), b"old");
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,36 @@
+//! snoforge prepares Single Node OpenShift machines at the factory.
+//!
+//! This page is the map: which room does what, and which way data flows.
+//!
+//! ```text
+//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::registry
+//!                                ▲          ▲            └→ store::export
+//!                             oci::ImageSource: remote | store | fake
+//! disk: find → plan (pure) → apply
+//! ```
+//!
+//! | layer | rooms | meaning |
+//! |---|---|---|
+//! | 6 | [`cli`], [`demo`] | may use everything |
+//! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
+//! | 4 | [`inventory`] | derived artefacts |
+//! | 3 | [`config`], [`remote`], [`store`], [`disk`] | one mechanism or format each |
+//! | 2 | [`io`], [`exec`] | effects |
+//! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
+//!
+//! A room imports only rooms of lower layers; `tests/layering.rs` checks it.
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod disk;
+pub mod exec;
+pub mod fetch;
+pub mod inventory;
+pub mod io;
+pub mod node;
+pub mod oci;
+pub mod progress;
+pub mod remote;
+pub mod store;
+pub mod ui;

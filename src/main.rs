@@ -1,0 +1,3 @@
+//! The `snoforge` program: parse, run, exit code.
+
+fn main() {}
