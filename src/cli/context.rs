@@ -44,13 +44,21 @@ impl Context {
     ///
     /// # Errors
     /// Stdout cannot be written (a closed pipe counts as success).
-    pub fn result(&self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub fn result(
+        &self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let out = match self.output {
             Output::Text => text(),
             Output::Json if self.one_line => to_json(serde_json::to_string(document))?,
             Output::Json => to_json(serde_json::to_string_pretty(document))?,
         };
-        if out.is_empty() { Ok(()) } else { self.raw(format!("{out}\n").as_bytes()) }
+        if out.is_empty() {
+            Ok(())
+        } else {
+            self.raw(format!("{out}\n").as_bytes())
+        }
     }
 
     /// Writes bytes to stdout as they are.
@@ -59,9 +67,10 @@ impl Context {
     /// As [`Context::result`].
     pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         match std::io::stdout().write_all(bytes) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(Exit::Io, format!("cannot write to stdout: {e}")))
-            }
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+                Exit::Io,
+                format!("cannot write to stdout: {e}"),
+            )),
             _ => Ok(()),
         }
     }
@@ -85,11 +94,19 @@ impl Context {
 }
 
 fn to_json(text: Result<String, serde_json::Error>) -> Result<String, Failure> {
-    text.map_err(|e| Failure::new(Exit::Internal, format!("cannot write the result as JSON: {e}")))
+    text.map_err(|e| {
+        Failure::new(
+            Exit::Internal,
+            format!("cannot write the result as JSON: {e}"),
+        )
+    })
 }
 
 /// An environment variable, absent when empty.
-#[expect(clippy::disallowed_methods, reason = "cli is the room that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cli is the room that reads the environment"
+)]
 pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -102,7 +119,9 @@ pub fn env_path(name: &str) -> Option<PathBuf> {
 /// Now, UTC, as RFC 3339 in whole seconds; `SOURCE_DATE_EPOCH` stands in for the clock.
 pub fn now() -> String {
     let pinned = env("SOURCE_DATE_EPOCH").and_then(|s| s.parse().ok());
-    let time = pinned.and_then(|s| jiff::Timestamp::from_second(s).ok()).unwrap_or_else(jiff::Timestamp::now);
+    let time = pinned
+        .and_then(|s| jiff::Timestamp::from_second(s).ok())
+        .unwrap_or_else(jiff::Timestamp::now);
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -111,8 +130,12 @@ pub fn now() -> String {
 /// # Errors
 /// The runtime cannot start, or the work fails.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::new(Exit::Internal, format!("cannot start the runtime: {e}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|e| Failure::new(Exit::Internal, format!("cannot start the runtime: {e}")))?;
     let result = runtime.block_on(work);
     // A blocking read that hangs on a dead disk must not keep the process from ending.
     runtime.shutdown_background();
@@ -125,14 +148,20 @@ pub fn on_interrupt() -> CancellationToken {
     let token = CancellationToken::new();
     let seen = token.clone();
     tokio::spawn(async move {
-        let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        let (Ok(mut int), Ok(mut term)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
             return;
         };
         let mut next = async || tokio::select! { _ = int.recv() => (), _ = term.recv() => () };
         next().await;
         seen.cancel();
         next().await;
-        #[expect(clippy::exit, reason = "the user asked twice; every commit point is crash-safe")]
+        #[expect(
+            clippy::exit,
+            reason = "the user asked twice; every commit point is crash-safe"
+        )]
         std::process::exit(i32::from(Exit::Interrupted as u8));
     });
     token

@@ -46,7 +46,11 @@ pub struct Failure {
 impl Failure {
     /// A failure without a hint.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Adds a hint.
@@ -77,7 +81,11 @@ pub trait Categorised: std::error::Error {
 
 impl<E: Categorised> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { exit: error.exit(), message: chain(&error), hint: error.advice() }
+        Self {
+            exit: error.exit(),
+            message: chain(&error),
+            hint: error.advice(),
+        }
     }
 }
 

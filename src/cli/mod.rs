@@ -17,7 +17,12 @@ use exit::{Exit, Failure};
 
 /// Prepares Single Node OpenShift machines at the factory: image inventory, data disk, boot medium.
 #[derive(Debug, Parser)]
-#[command(name = "snoforge", version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(
+    name = "snoforge",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(flatten)]
     reporting: global::Reporting,
@@ -46,7 +51,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+            let code = if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
             // Nothing to be done when even the usage text cannot be written.
             let _ = error.print();
             return code;
@@ -70,7 +79,11 @@ fn logging(flags: &global::Reporting) {
         _ => "debug",
     };
     let filter = context::env("SNOFORGE_LOG").unwrap_or_else(|| level.to_owned());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
 }
 
 impl Command {
@@ -84,7 +97,9 @@ impl Command {
             Self::Man { dir } => man(&dir),
             Self::Version => {
                 let version = env!("CARGO_PKG_VERSION");
-                context.result(&serde_json::json!({"version": version}), || format!("snoforge {version}"))
+                context.result(&serde_json::json!({"version": version}), || {
+                    format!("snoforge {version}")
+                })
             }
         }
     }

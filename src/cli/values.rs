@@ -18,12 +18,22 @@ pub fn rate(text: &str) -> Result<u64, String> {
     ];
     let lower = text.trim().to_ascii_lowercase();
     let lower = lower.strip_suffix("/s").unwrap_or(&lower);
-    let found = UNITS.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, *factor)));
+    let found = UNITS
+        .iter()
+        .find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, *factor)));
     let (digits, factor) = found.unwrap_or((lower, 1.0));
-    let bytes = digits.trim().parse::<f64>().map_err(|_| "a number with K, M, G or mbit".to_owned())? * factor;
+    let bytes = digits
+        .trim()
+        .parse::<f64>()
+        .map_err(|_| "a number with K, M, G or mbit".to_owned())?
+        * factor;
     // A rate below one byte per second never ends; the upper bound keeps the cast exact.
     if (1.0..1e15).contains(&bytes) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was just checked"
+        )]
         return Ok(bytes as u64);
     }
     Err("a rate above zero".to_owned())
@@ -35,7 +45,12 @@ mod tests {
 
     #[test]
     fn rates() {
-        for (text, bytes) in [("1024", 1024), ("20M", 20 << 20), ("200mbit", 25_000_000), ("1.5 MiB/s", 3 << 19)] {
+        for (text, bytes) in [
+            ("1024", 1024),
+            ("20M", 20 << 20),
+            ("200mbit", 25_000_000),
+            ("1.5 MiB/s", 3 << 19),
+        ] {
             assert_eq!(rate(text), Ok(bytes), "{text}");
         }
         for text in ["", "M", "-1M", "0", "nan", "inf", "10 parsecs"] {

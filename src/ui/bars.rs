@@ -35,8 +35,15 @@ impl State {
 
 impl Bars {
     pub(super) fn new() -> Self {
-        let state = State { meter: Meter::new(), total: None, items: HashMap::new() };
-        Self { screen: MultiProgress::new(), state: Mutex::new(state) }
+        let state = State {
+            meter: Meter::new(),
+            total: None,
+            items: HashMap::new(),
+        };
+        Self {
+            screen: MultiProgress::new(),
+            state: Mutex::new(state),
+        }
     }
 
     fn start_item(&self, state: &mut State, id: u64, name: &str, size: Option<u64>) {
@@ -55,12 +62,19 @@ impl Bars {
 
 impl Reporter for Bars {
     fn report(&self, event: Event<'_>) {
-        let Ok(mut guard) = self.state.lock() else { return };
+        let Ok(mut guard) = self.state.lock() else {
+            return;
+        };
         let state = &mut *guard;
-        let ended = state.meter.take(event).map(|item| item.name).unwrap_or_default();
+        let ended = state
+            .meter
+            .take(event)
+            .map(|item| item.name)
+            .unwrap_or_default();
         match event {
             Event::Phase { bytes, .. } => {
-                let bar = ProgressBar::new(bytes.unwrap_or(0)).with_style(total_style(bytes.is_some()));
+                let bar =
+                    ProgressBar::new(bytes.unwrap_or(0)).with_style(total_style(bytes.is_some()));
                 bar.enable_steady_tick(std::time::Duration::from_millis(200));
                 state.total = Some(self.screen.add(bar));
             }
@@ -78,7 +92,10 @@ impl Reporter for Bars {
             }
             Event::Warning(text) => self.say(&format!("warning: {text}")),
             Event::PhaseDone => {
-                state.items.drain().for_each(|(_, bar)| bar.finish_and_clear());
+                state
+                    .items
+                    .drain()
+                    .for_each(|(_, bar)| bar.finish_and_clear());
                 if let Some(bar) = state.total.take() {
                     bar.finish_and_clear();
                 }
@@ -105,10 +122,15 @@ fn short(name: &str) -> String {
 }
 
 fn total_style(sized: bool) -> ProgressStyle {
-    let template = if sized { "{wide_bar} {percent}%\n{msg}" } else { "{spinner} {msg}" };
+    let template = if sized {
+        "{wide_bar} {percent}%\n{msg}"
+    } else {
+        "{spinner} {msg}"
+    };
     ProgressStyle::with_template(template).expect("the template is constant")
 }
 
 fn item_style() -> ProgressStyle {
-    ProgressStyle::with_template("  {bar:20} {percent:>3}% {msg}").expect("the template is constant")
+    ProgressStyle::with_template("  {bar:20} {percent:>3}% {msg}")
+        .expect("the template is constant")
 }

@@ -38,7 +38,11 @@ pub fn duration(time: Duration) -> String {
 
 /// `1 image`, `2 images`.
 pub fn count(n: u64, noun: &str) -> String {
-    if n == 1 { format!("{n} {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("{n} {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 #[cfg(test)]
@@ -47,11 +51,20 @@ mod tests {
 
     #[test]
     fn people_read_these() {
-        let table = [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (150 << 20, "150 MiB"), (94 << 30, "94.0 GiB")];
+        let table = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (150 << 20, "150 MiB"),
+            (94 << 30, "94.0 GiB"),
+        ];
         for (n, text) in table {
             assert_eq!(bytes(n), text);
         }
-        assert_eq!(duration(Duration::from_secs(5 * 3600 + 10 * 60 + 54)), "5h10m54s");
+        assert_eq!(
+            duration(Duration::from_secs(5 * 3600 + 10 * 60 + 54)),
+            "5h10m54s"
+        );
         assert_eq!(duration(Duration::from_millis(850)), "0.8s");
         assert_eq!(count(1, "image"), "1 image");
     }

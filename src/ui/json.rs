@@ -25,11 +25,19 @@ impl Reporter for JsonLines {
         let (meter, last) = &mut *guard;
         let ended = meter.take(event).map(|item| item.name);
         let line = match event {
-            Event::Phase { name, items, bytes } => json!({"event": "phase", "name": name, "items": items, "bytes": bytes}),
-            Event::Started { name, size, .. } => json!({"event": "started", "name": name, "size": size}),
-            Event::Skipped { items, bytes } => json!({"event": "skipped", "items": items, "bytes": bytes}),
+            Event::Phase { name, items, bytes } => {
+                json!({"event": "phase", "name": name, "items": items, "bytes": bytes})
+            }
+            Event::Started { name, size, .. } => {
+                json!({"event": "started", "name": name, "size": size})
+            }
+            Event::Skipped { items, bytes } => {
+                json!({"event": "skipped", "items": items, "bytes": bytes})
+            }
             Event::Finished { .. } => json!({"event": "finished", "name": ended}),
-            Event::Failed { reason, .. } => json!({"event": "failed", "name": ended, "reason": reason}),
+            Event::Failed { reason, .. } => {
+                json!({"event": "failed", "name": ended, "reason": reason})
+            }
             Event::Warning(text) => json!({"event": "warning", "message": text}),
             Event::PhaseDone => progress("phaseDone", meter),
             Event::Advanced { .. } | Event::Rewound { .. } => {

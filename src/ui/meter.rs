@@ -53,7 +53,14 @@ impl Meter {
                 (self.items_total, self.bytes_total) = (items, bytes);
             }
             Event::Started { id, name, size } => {
-                self.active.insert(id, Item { name: name.to_owned(), size, done: 0 });
+                self.active.insert(
+                    id,
+                    Item {
+                        name: name.to_owned(),
+                        size,
+                        done: 0,
+                    },
+                );
             }
             Event::Advanced { id, bytes } => {
                 self.bytes_done += bytes;
@@ -86,18 +93,31 @@ impl Meter {
         let now = Instant::now();
         self.moved += bytes;
         // One sample per 100 ms is enough for a ten-second mean.
-        if self.samples.back().is_none_or(|(at, _)| now.duration_since(*at) >= Duration::from_millis(100)) {
+        if self
+            .samples
+            .back()
+            .is_none_or(|(at, _)| now.duration_since(*at) >= Duration::from_millis(100))
+        {
             self.samples.push_back((now, self.moved));
         }
-        while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        while self.samples.len() > 2
+            && self
+                .samples
+                .front()
+                .is_some_and(|(at, _)| now.duration_since(*at) > WINDOW)
+        {
             self.samples.pop_front();
         }
     }
 
     /// Bytes per second over the last ten seconds.
     pub(super) fn rate(&self) -> u64 {
-        let Some((at, base)) = self.samples.front() else { return 0 };
-        let millis = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let Some((at, base)) = self.samples.front() else {
+            return 0;
+        };
+        let millis = u64::try_from(at.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         (self.moved - base).saturating_mul(1000) / millis
     }
 
@@ -113,13 +133,22 @@ impl Meter {
             Some(total) => format!("{done} of {total}"),
             None => done,
         };
-        let mut parts = vec![of(self.items_done.to_string(), self.items_total.map(|n| n.to_string()))];
+        let mut parts = vec![of(
+            self.items_done.to_string(),
+            self.items_total.map(|n| n.to_string()),
+        )];
         if self.bytes_done > 0 || self.bytes_total.is_some_and(|n| n > 0) {
-            parts.push(of(format::bytes(self.bytes_done), self.bytes_total.map(format::bytes)));
+            parts.push(of(
+                format::bytes(self.bytes_done),
+                self.bytes_total.map(format::bytes),
+            ));
         }
         if self.rate() > 0 {
             parts.push(format::rate(self.rate()));
-            parts.extend(self.eta().map(|eta| format!("{} left", format::duration(eta))));
+            parts.extend(
+                self.eta()
+                    .map(|eta| format!("{} left", format::duration(eta))),
+            );
         }
         format!("{}: {}", self.phase, parts.join(", "))
     }
@@ -132,14 +161,32 @@ mod tests {
     #[test]
     fn totals_follow_events() {
         let mut meter = Meter::new();
-        meter.take(Event::Phase { name: "download", items: Some(3), bytes: Some(300) });
-        meter.take(Event::Skipped { items: 1, bytes: 100 });
-        meter.take(Event::Started { id: 7, name: "layer", size: Some(100) });
+        meter.take(Event::Phase {
+            name: "download",
+            items: Some(3),
+            bytes: Some(300),
+        });
+        meter.take(Event::Skipped {
+            items: 1,
+            bytes: 100,
+        });
+        meter.take(Event::Started {
+            id: 7,
+            name: "layer",
+            size: Some(100),
+        });
         meter.take(Event::Advanced { id: 7, bytes: 60 });
         meter.take(Event::Rewound { id: 7, bytes: 60 });
         meter.take(Event::Advanced { id: 7, bytes: 100 });
-        assert_eq!(meter.take(Event::Finished { id: 7 }).map(|i| i.done), Some(100));
+        assert_eq!(
+            meter.take(Event::Finished { id: 7 }).map(|i| i.done),
+            Some(100)
+        );
         assert_eq!((meter.items_done, meter.bytes_done), (2, 200));
-        assert!(meter.line().starts_with("download: 2 of 3, 200 B of 300 B"), "{}", meter.line());
+        assert!(
+            meter.line().starts_with("download: 2 of 3, 200 B of 300 B"),
+            "{}",
+            meter.line()
+        );
     }
 }

@@ -22,7 +22,10 @@ struct State {
 
 impl Default for Plain {
     fn default() -> Self {
-        Self(Mutex::new(State { meter: Meter::new(), last_summary: Instant::now() }))
+        Self(Mutex::new(State {
+            meter: Meter::new(),
+            last_summary: Instant::now(),
+        }))
     }
 }
 
@@ -43,7 +46,9 @@ impl State {
         match event {
             Event::Finished { .. } => {
                 let item = ended.map(|i| (i.name, i.size.unwrap_or(i.done)));
-                lines.extend(item.map(|(name, size)| format!("{}: {name} ({})", self.meter.phase, format::bytes(size))));
+                lines.extend(item.map(|(name, size)| {
+                    format!("{}: {name} ({})", self.meter.phase, format::bytes(size))
+                }));
             }
             Event::Failed { reason, .. } => {
                 let name = ended.map(|i| i.name).unwrap_or_default();
