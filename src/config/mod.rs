@@ -1,3 +1,21 @@
 //! Files that people write, parsed into types that cannot hold a wrong value.
+//!
+//! | module | file |
+//! |---|---|
+//! | [`imageset`] | `imageset.yaml`: `ImageSetConfiguration` v1alpha2 and v2alpha1 |
+//! | [`filter`] | `--filter`: patterns of images to leave out |
+//! | [`template`] | the other way: a new `imageset.yaml` from a few options |
+//!
+//! Whatever is wrong in a file becomes a [`Finding`] with its line and column; a parser reports all of them, not the first.
+//! This room reads no files: callers pass the text and the name to print.
 
+mod fields;
+pub mod filter;
+mod finding;
+pub mod imageset;
 pub mod model;
+pub mod template;
+mod version;
+mod yaml;
+
+pub use finding::Finding;

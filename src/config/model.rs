@@ -77,11 +77,12 @@ pub struct PlatformSet {
     pub graph: bool,
     /// Update channels, in file order.
     pub channels: Vec<ReleaseChannel>,
-    /// Graph architectures: `amd64`, `arm64`, `ppc64le`, `s390x`, `multi`. `["amd64"]` when channels are given and this is not.
+    /// Graph architectures: `amd64`, `arm64`, `ppc64le`, `s390x`, `multi`. When channels are given and this is not: those of
+    /// `platforms`, else `["amd64"]`.
     pub architectures: Vec<String>,
     /// v2alpha1 `release`: a payload pull spec that replaces the graph.
     pub release: Option<Located<String>>,
-    /// v2alpha1 `kubeVirtContainer`: also the KubeVirt boot image named in the payload.
+    /// v2alpha1 `kubeVirtContainer`: also the `KubeVirt` boot image named in the payload.
     pub kubevirt_container: bool,
     /// v2alpha1 `platforms`.
     pub platforms: Vec<OsArch>,
