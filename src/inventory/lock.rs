@@ -12,6 +12,27 @@ use crate::oci::{Descriptor, Digest, Platform, Reference};
 /// The format that this version writes and reads.
 pub const FORMAT: u32 = 1;
 
+/// A text is no lock that this version can use.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Not JSON of the lock's shape.
+    #[error("not an inventory: {0}")]
+    Syntax(String),
+    /// Written by a newer version.
+    #[error("inventory format {0} is newer than this version reads ({FORMAT})")]
+    Format(u32),
+}
+
+impl LockError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "make it again with `snoforge imageset resolve`",
+            Self::Format(_) => "use the version of snoforge that wrote it, or a newer one",
+        }
+    }
+}
+
 /// The lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,11 +47,69 @@ pub struct Inventory {
     pub catalogs: Vec<Catalog>,
     /// The images, sorted by source, each source once.
     pub images: Vec<Image>,
-    /// Sources that the filter file took out, as whole mapping lines, sorted.
+    /// Lines of the mapping that the filter file took out, sorted. They are in no other list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
     /// Size in bytes of every blob (configs and layers, not manifests) that some image needs.
     pub blobs: BTreeMap<Digest, u64>,
+}
+
+impl Inventory {
+    /// Reads `inventory.json`.
+    ///
+    /// # Errors
+    /// Another format, or not of this shape.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LockError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let syntax = |e: serde_json::Error| LockError::Syntax(e.to_string());
+        // The format first: a newer file may hold fields that this version refuses.
+        let head: Head = serde_json::from_slice(bytes).map_err(syntax)?;
+        if head.format != FORMAT {
+            return Err(LockError::Format(head.format));
+        }
+        serde_json::from_slice(bytes).map_err(syntax)
+    }
+
+    /// The bytes of `inventory.json`.
+    pub fn render(&self) -> Vec<u8> {
+        let mut bytes =
+            serde_json::to_vec_pretty(self).expect("strings, numbers and string-keyed maps only");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// SHA-256 of [`Inventory::render`], the name of this exact inventory.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.render())
+    }
+
+    /// Every manifest and index that some image needs, with its size in bytes, each digest once.
+    pub fn manifests(&self) -> BTreeMap<&Digest, u64> {
+        let contents = self.images.iter().flat_map(|i| &i.contents);
+        let below = contents.map(|c| (&c.manifest.digest, c.manifest.size));
+        let top = self.images.iter();
+        top.map(|i| (&i.manifest.digest, i.manifest.size))
+            .chain(below)
+            .collect()
+    }
+}
+
+impl Image {
+    /// The blobs (config and layers of every content), each once.
+    pub fn blobs(&self) -> std::collections::BTreeSet<&Digest> {
+        let contents = self.contents.iter();
+        contents
+            .flat_map(|c| std::iter::once(&c.config).chain(&c.layers))
+            .collect()
+    }
+
+    /// The line of `mapping.txt`, without line feed.
+    pub fn mapping_line(&self) -> String {
+        format!("{}={}", self.source, self.destination)
+    }
 }
 
 /// The inputs; a lock is reused only while they are the same.
