@@ -13,5 +13,7 @@
 //! Invariant: a file below `oci/blobs` was complete, had its digest and was synced when it got its name.
 
 mod layout;
+mod partial;
 
 pub use layout::{Store, StoreError};
+pub use partial::{Checked, Finished, Partial, StoreLock};
