@@ -1,0 +1,176 @@
+//! One authorised request to one host, and the judgement of its answer.
+
+use http::header::{ACCEPT, DATE, HeaderMap, RANGE, RETRY_AFTER};
+use reqwest::{Method, Response, StatusCode};
+use std::time::Duration;
+use tokio::time::timeout;
+
+use super::error::{Fault, Retry};
+use super::itinerary::Place;
+use crate::oci::SourceErrorKind;
+
+/// How much of an error page is read to find the registry's own words.
+const ERROR_BODY_CAP: usize = 64 << 10;
+
+/// What to ask of a place.
+#[derive(Debug, Clone)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// Behind `/v2/REPOSITORY/`.
+    pub(super) path: &'a str,
+    pub(super) accept: Option<&'a str>,
+    /// First byte wanted, when not 0.
+    pub(super) from: u64,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            accept: None,
+            from: 0,
+        }
+    }
+}
+
+/// Sends a request and returns a successful answer whose body is not yet read.
+pub(super) async fn send(
+    place: &Place,
+    ask: &Ask<'_>,
+    patience: Duration,
+) -> Result<Response, Fault> {
+    let host = &place.host;
+    let scheme = host.scheme().await?;
+    let url = format!(
+        "{scheme}://{}/v2/{}/{}",
+        host.name,
+        place.image.repository(),
+        ask.path
+    );
+    let mut request = host.http.request(ask.method.clone(), &url);
+    if let Some(accept) = ask.accept {
+        request = request.header(ACCEPT, accept);
+    }
+    if ask.from > 0 {
+        request = request.header(RANGE, format!("bytes={}-", ask.from));
+    }
+    let response = answer(request, patience).await?;
+    judge(response, patience).await
+}
+
+/// Waits for the head of an answer, no longer than a stall may last.
+pub(super) async fn answer(
+    request: reqwest::RequestBuilder,
+    patience: Duration,
+) -> Result<Response, Fault> {
+    match timeout(patience, request.send()).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Fault::later(format!(
+            "no answer for {} s",
+            patience.as_secs_f32()
+        ))),
+    }
+}
+
+/// Lets success pass and makes a fault of everything else.
+pub(super) async fn judge(response: Response, patience: Duration) -> Result<Response, Fault> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let wait = retry_after(response.headers());
+    let words = timeout(patience, registry_words(response))
+        .await
+        .unwrap_or_default();
+    let said = match words {
+        Some(words) => format!(" ({words})"),
+        None => String::new(),
+    };
+    let fault = match status {
+        StatusCode::NOT_FOUND => {
+            Fault::never(SourceErrorKind::NotFound, format!("not found{said}"))
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::never(
+            SourceErrorKind::Unauthorized,
+            format!("access refused: HTTP {}{said}", status.as_u16()),
+        ),
+        StatusCode::TOO_MANY_REQUESTS => Fault {
+            retry: Retry::Throttled(wait),
+            ..Fault::later(format!("too many requests: HTTP 429{said}"))
+        },
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => Fault {
+            retry: wait.map_or(Retry::Later, |wait| Retry::Throttled(Some(wait))),
+            ..Fault::later(format!("server error: HTTP {}{said}", status.as_u16()))
+        },
+        status => Fault::protocol(format!("unexpected answer: HTTP {}{said}", status.as_u16())),
+    };
+    Err(fault)
+}
+
+/// `Retry-After`, seconds or an HTTP date. A date counts from the answer's own `Date`: no clock of ours is asked.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok();
+    let until = date(value)?.timestamp();
+    let now = date(headers.get(DATE)?.to_str().ok()?)?.timestamp();
+    Duration::try_from(until.duration_since(now)).ok()
+}
+
+/// The code and message of a distribution-spec error body; nothing of an HTML page.
+async fn registry_words(mut response: Response) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        errors: Vec<One>,
+    }
+    #[derive(serde::Deserialize)]
+    struct One {
+        code: Option<String>,
+        message: Option<String>,
+    }
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        if body.len() + chunk.len() > ERROR_BODY_CAP {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let parsed: Body = serde_json::from_slice(&body).ok()?;
+    let first = parsed.errors.into_iter().next()?;
+    let words = [first.code, first.message].into_iter().flatten();
+    let text = words.collect::<Vec<_>>().join(": ");
+    let clean: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+    (!clean.is_empty()).then_some(clean)
+}
+
+/// The answer's body, at most `cap` bytes; waits no longer than `patience` for each piece.
+pub(super) async fn read_capped(
+    response: &mut Response,
+    cap: usize,
+    patience: Duration,
+) -> Result<bytes::Bytes, Fault> {
+    let too_long = || Fault::protocol(format!("the answer is longer than {cap} bytes"));
+    if response
+        .content_length()
+        .is_some_and(|length| length > cap as u64)
+    {
+        return Err(too_long());
+    }
+    let mut body = bytes::BytesMut::new();
+    loop {
+        match timeout(patience, response.chunk()).await {
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > cap => return Err(too_long()),
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            Ok(Ok(None)) => return Ok(body.freeze()),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(stalled(patience)),
+        }
+    }
+}
+
+pub(super) fn stalled(patience: Duration) -> Fault {
+    Fault::later(format!("no byte for {} s", patience.as_secs_f32()))
+}
