@@ -99,7 +99,13 @@ async fn main() {
         reporter: Arc::new(progress::Silent),
         cancel: CancellationToken::new(),
     };
-    let summary = fetch::run(&inventory, (&store, &store.lock().expect("no other writer")), Arc::new(client.clone()), options).await;
+    let summary = fetch::run(
+        &inventory,
+        (&store, &store.lock().expect("no other writer")),
+        Arc::new(client.clone()),
+        options,
+    )
+    .await;
     println!("{:#?}", summary.expect("a begun run"));
     println!(
         "received {} (resolving: {resolved})",

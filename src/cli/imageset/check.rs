@@ -22,7 +22,11 @@ impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let text = read(&self.config)?;
         let (findings, warnings, failed) = match imageset::parse(&self.config.display().to_string(), &text) {
-            Ok(parsed) => (Vec::new(), parsed.warnings, None),
+            Ok(parsed) => {
+                let late = imageset::selection_errors(&self.config.display().to_string(), &parsed.imageset);
+                let failure = (!late.is_empty()).then(|| findings_failure(&late));
+                (late, parsed.warnings, failure)
+            }
             Err(findings) => {
                 let failure = findings_failure(&findings);
                 (findings, Vec::new(), Some(failure))
@@ -61,7 +65,12 @@ pub fn read(path: &std::path::Path) -> Result<String, Failure> {
 /// Every finding, with its place.
 pub fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed, String), Failure> {
     let text = read(path)?;
-    let parsed = imageset::parse(&path.display().to_string(), &text).map_err(|found| findings_failure(&found))?;
+    let name = path.display().to_string();
+    let parsed = imageset::parse(&name, &text).map_err(|found| findings_failure(&found))?;
+    let late = imageset::selection_errors(&name, &parsed.imageset);
+    if !late.is_empty() {
+        return Err(findings_failure(&late));
+    }
     parsed.warnings.iter().for_each(|warning| context.warn(&warning.to_string()));
     Ok((parsed, text))
 }

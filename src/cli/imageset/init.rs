@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::context::Context;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Categorised, Exit, Failure};
 use crate::config::template;
 
 /// What goes into the template; the same flags on `precache download`.
@@ -18,6 +18,9 @@ pub struct TemplateFlags {
     /// Multicluster engine version, X.Y.Z.
     #[arg(long, value_name = "X.Y.Z")]
     pub mce_version: Option<String>,
+    /// Deprecated: stands for ACM and MCE versions of 2.5 and 2.6.
+    #[arg(long, value_name = "X.Y.Z", hide = true)]
+    pub hub_version: Option<String>,
     /// Include the operators of the telco DU profile.
     #[arg(long)]
     pub du_profile: bool,
@@ -62,29 +65,45 @@ pub struct Init {
 }
 
 impl TemplateFlags {
-    /// The text of the image set.
+    /// The template's options for a release.
     ///
     /// # Errors
-    /// A version that is no X.Y.Z, or flags that do not go together.
-    pub fn render(&self, release: &str) -> Result<String, Failure> {
-        let options = template::Options {
+    /// `--hub-version` together with what replaced it.
+    pub fn options(&self, release: &str) -> Result<template::Options, Failure> {
+        let (mut acm, mut mce) = (self.acm_version.clone(), self.mce_version.clone());
+        if let Some(hub) = &self.hub_version {
+            let (a, m) = template::from_hub_version(hub, acm.as_deref(), mce.as_deref())?;
+            (acm, mce) = (Some(a), Some(m));
+        }
+        Ok(template::Options {
             release: release.to_owned(),
-            mce_version: self.mce_version.clone(),
-            acm_version: self.acm_version.clone(),
+            mce_version: mce,
+            acm_version: acm,
             du_profile: self.du_profile,
             ai_images: self.ai_img.clone(),
             images: self.img.clone(),
             catalog_redhat_operators: self.catalog_redhat_operators.clone(),
             catalog_certified_operators: self.catalog_certified_operators.clone(),
-        };
-        Ok(template::render(&options)?)
+        })
+    }
+}
+
+impl Categorised for template::TemplateError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(self.hint().to_owned())
     }
 }
 
 impl Init {
     pub(super) fn run(mut self, context: &Context) -> Result<(), Failure> {
         self.template.du_profile |= self.profile == Profile::Du;
-        let text = self.template.render(&self.release)?;
+        let options = self.template.options(&self.release)?;
+        options.warnings().iter().for_each(|warning| context.warn(warning));
+        let text = template::render(&options)?;
         let Some(out) = self.out else {
             return context.result(&serde_json::json!({"imageset": text}), || text.trim_end().to_owned());
         };
