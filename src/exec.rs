@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+use std::path::Path;
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the room that the rule points to"
@@ -42,11 +44,32 @@ pub enum ExecError {
 /// # Errors
 /// Not installed, not startable, or an exit status other than 0.
 pub fn run<A: AsRef<OsStr> + fmt::Debug>(program: &str, args: &[A]) -> Result<Vec<u8>, ExecError> {
-    tracing::debug!(program, ?args, "run");
-    let output = command(program)
-        .args(args)
-        .stdin(std::process::Stdio::null())
-        .output();
+    run_in(Path::new("."), program, args)
+}
+
+/// [`run`], with `directory` as the program's working directory.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in<A: AsRef<OsStr> + fmt::Debug>(
+    directory: &Path,
+    program: &str,
+    args: &[A],
+) -> Result<Vec<u8>, ExecError> {
+    tracing::debug!(program, ?args, ?directory, "run");
+    let start = |program: &str| {
+        command(program)
+            .args(args)
+            .current_dir(directory)
+            .stdin(std::process::Stdio::null())
+            .output()
+    };
+    let missing = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
+    let mut output = start(program);
+    // A user's PATH often lacks the directory where mkfs and blkid are.
+    if output.as_ref().is_err_and(missing) && !program.contains('/') {
+        output = start(&format!("/usr/sbin/{program}"));
+    }
     let output = output.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ExecError::Missing(program.to_owned()),
         _ => ExecError::Start {

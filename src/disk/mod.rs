@@ -19,13 +19,18 @@ mod apply;
 mod contents;
 mod device;
 mod error;
+mod kernel;
+mod mkfs;
 mod plan;
+mod populate;
+mod request;
 
 pub use apply::{Applied, Made, Populate, apply};
 pub use contents::{Contents, Gpt, Partition, Signature, Table, read};
 pub use device::{Device, DeviceKind, How, Selector, System, Use, find, list};
 pub use error::{Category, DiskError};
-pub use plan::{Filesystem, Label, NewPartition, Plan, Request, plan, plan_reset};
+pub use plan::{NewPartition, Plan, plan, plan_reset};
+pub use request::{Filesystem, Label, Request};
 
 /// One mebibyte: the alignment of everything we make.
 pub const MIB: u64 = 1 << 20;
