@@ -9,6 +9,7 @@
 //! `imageset.md` of the project, which follows oc-mirror and telco-ran-tools. Images come from an
 //! [`crate::oci::ImageSource`], other documents from [`Documents`]: nothing here knows HTTP.
 
+pub mod catalog;
 mod contents;
 mod documents;
 mod error;
@@ -24,6 +25,7 @@ mod split;
 mod summary;
 mod tags;
 mod tarball;
+pub mod version;
 pub mod views;
 
 pub use documents::{DocumentError, Documents, Offline};
