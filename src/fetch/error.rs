@@ -17,9 +17,6 @@ pub enum FetchError {
         /// Bytes free.
         have: u64,
     },
-    /// Another process fills the same store.
-    #[error("another download is writing to {0}")]
-    Busy(PathBuf),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -33,7 +30,6 @@ impl FetchError {
                 "free {} bytes, make the partition larger, or take images out of the image set",
                 need.saturating_sub(*have)
             )),
-            Self::Busy(_) => Some("wait for it, or stop it; it can be run again to go on".into()),
             Self::Store(error) => error.hint().map(str::to_owned),
         }
     }

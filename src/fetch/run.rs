@@ -14,7 +14,7 @@ use super::{FetchError, transfer};
 use crate::inventory::lock::Inventory;
 use crate::oci::{Digest, ImageSource, Reference};
 use crate::progress::{Event, Reporter};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoreLock};
 
 /// From this many slots on, one of them works from the small end of the queue.
 const SLOTS_FOR_SMALL_END: usize = 3;
@@ -47,20 +47,19 @@ pub(super) struct Shared {
     states: Mutex<Vec<State>>,
 }
 
-/// Fetches what the store does not have of the inventory.
+/// Fetches what the store does not have of the inventory. The caller holds the store's lock, until the index is written too.
 ///
 /// # Errors
-/// Nothing was begun: no room, another run in the same store, or a store that does not answer. Everything later is in the
+/// Nothing was begun: no room, or a store that does not answer. Everything later is in the
 /// summary, a full disk included.
 pub async fn run(
     inventory: &Inventory,
     store: &Store,
+    _lock: &StoreLock,
     source: Arc<dyn ImageSource>,
     options: Options,
 ) -> Result<Summary, FetchError> {
     let started = Instant::now();
-    let busy = || FetchError::Busy(store.root().to_owned());
-    let _lock = store.lock()?.ok_or_else(busy)?;
     let plan = Plan::new(inventory, store)?;
     check_space(&plan, store)?;
     let shared = Arc::new(Shared::new(inventory, store, source, &options, plan));

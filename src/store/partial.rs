@@ -11,7 +11,7 @@
 //! Invariants: bytes before the file length were written by an earlier [`Partial::append`], in order; only [`Partial::check`]
 //! makes a [`Finished`], and only [`Store::commit`] gives a final name, after the data is synced. A crash at any moment leaves a
 //! partial that resumes, or that fails its digest and starts again; never a wrong blob under a final name.
-//! One process writes at a time: [`Store::lock`]. Fetching, retries and resuming by Range are the fetch room's.
+//! One process writes at a time ([`super::StoreLock`]). Fetching, retries and resuming by Range are the fetch room's.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read as _};
@@ -19,7 +19,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use rustix::fs::{Advice, FallocateFlags, FlockOperation};
+use rustix::fs::{Advice, FallocateFlags};
 
 use super::{Store, StoreError};
 use crate::oci::{Digest, Hasher};
@@ -65,25 +65,7 @@ pub enum Checked {
     },
 }
 
-/// The right to write into a store; given back on drop.
-#[derive(Debug)]
-pub struct StoreLock(#[expect(dead_code, reason = "held for its flock")] fs_err::File);
-
 impl Store {
-    /// Takes the right to write, `None` when another process has it.
-    ///
-    /// # Errors
-    /// The directory cannot be opened or locked.
-    pub fn lock(&self) -> Result<Option<StoreLock>, StoreError> {
-        let path = self.partial_dir();
-        let file = fs_err::File::open(&path).map_err(StoreError::io("open", &path))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(StoreLock(file))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(StoreError::io("lock", &path)(e.into())),
-        }
-    }
-
     /// Opens or makes the partial of a blob of `size` bytes, reserves its space, and re-reads what is there for the hash.
     /// A file longer than `size` starts again.
     ///
@@ -196,7 +178,7 @@ impl StoreError {
                 source.kind(),
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
             ),
-            Self::NotAStore(_) => false,
+            _ => false,
         }
     }
 }
@@ -424,15 +406,5 @@ mod tests {
         let empty = store.partial(&Digest::of(b""), 0).unwrap();
         commit(&store, empty.check().unwrap());
         assert_eq!(store.blob_size(&Digest::of(b"")).unwrap(), Some(0));
-    }
-
-    #[test]
-    fn one_writer_at_a_time() {
-        let (_dir, store) = store();
-        let held = store.lock().unwrap();
-        assert!(held.is_some());
-        assert!(store.lock().unwrap().is_none());
-        drop(held);
-        assert!(store.lock().unwrap().is_some());
     }
 }
