@@ -10,6 +10,9 @@ mod disk;
 mod fake;
 mod kill;
 mod memory_source;
+mod registry;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 

@@ -93,10 +93,10 @@ async fn wrong_bytes_are_retried_once_elsewhere_then_reported_by_image() {
         let asked = fake.asked.lock().unwrap().clone();
         let of_own: Vec<_> = asked.iter().filter(|a| a.digest == own).collect();
         assert_eq!(of_own.len(), 2);
-        assert_eq!(
-            (of_own[1].offset, &of_own[1].avoid),
-            (0, &vec!["r.example/a".to_owned()])
-        );
+        assert_eq!(of_own[1].avoid, ["r.example/a"]);
+        if matches!(fault, Fault::WrongByte) {
+            assert_eq!(of_own[1].offset, 0);
+        }
         let again = download(&fake, &store).await.unwrap();
         assert!(again.is_complete());
         assert_eq!(again.downloaded, 12);
