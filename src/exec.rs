@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the room that the rule points to"
@@ -42,11 +43,37 @@ pub enum ExecError {
 /// # Errors
 /// Not installed, not startable, or an exit status other than 0.
 pub fn run<A: AsRef<OsStr> + fmt::Debug>(program: &str, args: &[A]) -> Result<Vec<u8>, ExecError> {
+    run_with_input(program, args, b"")
+}
+
+/// As [`run`], with `input` on stdin: a few lines at most, since it is written before any output is read.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_with_input<A: AsRef<OsStr> + fmt::Debug>(
+    program: &str,
+    args: &[A],
+    input: &[u8],
+) -> Result<Vec<u8>, ExecError> {
+    use std::process::Stdio;
     tracing::debug!(program, ?args, "run");
-    let output = command(program)
+    let child = command(program)
         .args(args)
-        .stdin(std::process::Stdio::null())
-        .output();
+        .stdin(if input.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let output = child.and_then(|mut child| {
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read its input may still do its work: its exit status decides.
+            stdin.write_all(input).ok();
+        }
+        child.wait_with_output()
+    });
     let output = output.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ExecError::Missing(program.to_owned()),
         _ => ExecError::Start {
@@ -98,5 +125,6 @@ mod tests {
             Err(ExecError::Failed { .. })
         ));
         assert_eq!(run("echo", &["a b"]).unwrap(), b"a b\n");
+        assert_eq!(run_with_input("cat", &[""; 0], b"x").unwrap(), b"x");
     }
 }

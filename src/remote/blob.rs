@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::client::Client;
 use super::error::{Fault, Retry};
 use super::itinerary::{Itinerary, Place};
+use super::registries::Purpose;
 use super::transport::{self, Ask};
 use crate::oci::{BlobRequest, BlobStream, Digest, SourceError};
 
@@ -25,7 +26,7 @@ pub(super) async fn open(
 ) -> Result<BlobStream, SourceError> {
     let what = format!("blob {} of {}", request.digest, request.image.name());
     let mut places = client
-        .places(request.image)
+        .places(request.image, Purpose::Blob)
         .map_err(|fault| fault.about(&what))?;
     places.sort_by_key(|place| request.avoid.contains(&place.endpoint()));
     let endpoint = places.first().map(Place::endpoint).unwrap_or_default();
@@ -99,7 +100,7 @@ impl Download {
         if !self.whole_only {
             ask.from = self.position;
         }
-        let mut sent = transport::send(place, &ask, self.client.stall()).await;
+        let mut sent = transport::send(&self.client, place, &ask).await;
         if ask.from > 0 && !usable(&sent, self.position, self.size)? {
             tracing::debug!(
                 place = place.endpoint(),
@@ -107,7 +108,7 @@ impl Download {
             );
             self.whole_only = true;
             ask.from = 0;
-            sent = transport::send(place, &ask, self.client.stall()).await;
+            sent = transport::send(&self.client, place, &ask).await;
         }
         let response = sent?;
         let skip = match response.status() {

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use super::credentials::{CredentialSource, Credentials};
 use super::error::Fault;
 use super::host::Host;
 use super::itinerary::{Itinerary, Jitter, Place};
 use super::limit::RateLimit;
+use super::registries::{Purpose, Registries};
 use super::tls::{self, Clients, Profile};
+use super::token::Tokens;
 use super::{Error, Options, blob, pull};
 use crate::oci::{
     BlobRequest, BlobStream, Descriptor, ImageSource, RawManifest, Reference, SourceError,
@@ -27,6 +30,9 @@ pub(super) struct Inner {
     pub(super) options: Options,
     pub(super) limit: Option<RateLimit>,
     pub(super) received: AtomicU64,
+    pub(super) credentials: Credentials,
+    pub(super) tokens: Tokens,
+    registries: Registries,
     clients: Clients,
     hosts: Mutex<BTreeMap<(String, bool), Arc<Host>>>,
     jitter: Arc<Jitter>,
@@ -42,6 +48,9 @@ impl Client {
             inner: Arc::new(Inner {
                 limit: options.limit_rate.map(RateLimit::new),
                 received: AtomicU64::new(0),
+                credentials: Credentials::load(&options)?,
+                tokens: Tokens::default(),
+                registries: Registries::load(&options)?,
                 clients: Clients::new(&options),
                 hosts: Mutex::default(),
                 jitter: Arc::new(Jitter::new(options.jitter_seed)),
@@ -92,13 +101,36 @@ impl Client {
         Ok(host)
     }
 
+    /// Which file and key hold the credentials for the repository of `image` at its own place (mirrors have their own), without
+    /// asking a helper program.
+    ///
+    /// # Errors
+    /// A credential file that has to be looked at is broken, or registries.conf blocks the image.
+    pub fn credential_source(
+        &self,
+        image: &Reference,
+    ) -> Result<Option<CredentialSource>, SourceError> {
+        let what = || format!("credentials for {}", image.name());
+        let places = self.inner.registries.places(image, Purpose::Manifest);
+        let own = places.map_err(|fault| fault.about(&what()))?.pop();
+        let Some((own, _)) = own else {
+            return Ok(None);
+        };
+        let source = self
+            .inner
+            .credentials
+            .source(own.registry(), own.repository());
+        source.map_err(|error| Fault::from(error).about(&what()))
+    }
+
     /// The places that may answer for `image`, best first.
-    pub(super) fn places(&self, image: &Reference) -> Result<Vec<Place>, Fault> {
-        let host = self.host(image.registry(), false)?;
-        Ok(vec![Place {
-            host,
-            image: image.clone(),
-        }])
+    pub(super) fn places(&self, image: &Reference, purpose: Purpose) -> Result<Vec<Place>, Fault> {
+        let located = self.inner.registries.places(image, purpose)?;
+        let place = |(image, insecure): (Reference, bool)| {
+            let host = self.host(image.registry(), insecure)?;
+            Ok(Place { host, image })
+        };
+        located.into_iter().map(place).collect()
     }
 
     pub(super) fn itinerary(&self, what: String, places: Vec<Place>) -> Itinerary {

@@ -1,21 +1,30 @@
 //! What is remembered of one registry for the life of a client, shared by all workers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::challenge::{Challenge, Scheme};
 use super::error::Fault;
+use crate::oci::Reference;
 
 /// One physical registry.
 #[derive(Debug)]
 pub(super) struct Host {
     /// `host[:port]` as requests address it.
     pub(super) name: String,
+    /// Certificates are not checked and plain HTTP is a choice.
+    pub(super) insecure: bool,
     pub(super) http: reqwest::Client,
     scheme: OnceCell<&'static str>,
     closed_until: Mutex<Option<Instant>>,
+    /// The last challenge; `None` until the registry asks.
+    auth_scheme: Mutex<Option<Scheme>>,
+    /// Scopes that differ from `repository:NAME:pull`, by repository, as the registry named them.
+    scopes: Mutex<BTreeMap<String, String>>,
     slots: Arc<Semaphore>,
 }
 
@@ -28,9 +37,12 @@ impl Host {
         };
         Self {
             name: name.to_owned(),
+            insecure,
             http,
             scheme,
             closed_until: Mutex::default(),
+            auth_scheme: Mutex::default(),
+            scopes: Mutex::default(),
             slots: Arc::new(Semaphore::new(slots.max(1))),
         }
     }
@@ -60,22 +72,38 @@ impl Host {
         Ok("http")
     }
 
+    /// How the registry wants to be talked to, once it said so.
+    pub(super) fn auth_scheme(&self) -> Option<Scheme> {
+        lock(&self.auth_scheme).clone()
+    }
+
+    /// The scope to ask for when reading a repository.
+    pub(super) fn scope(&self, image: &Reference) -> String {
+        let scopes = lock(&self.scopes);
+        scopes
+            .get(image.repository())
+            .cloned()
+            .unwrap_or_else(|| format!("repository:{}:pull", image.repository()))
+    }
+
+    /// Remembers a challenge that came for a repository.
+    pub(super) fn learn(&self, challenge: Challenge, image: &Reference) {
+        if let Some(scope) = challenge.scope {
+            lock(&self.scopes).insert(image.repository().to_owned(), scope);
+        }
+        *lock(&self.auth_scheme) = Some(challenge.scheme);
+    }
+
     /// Until when every worker holds back, if so.
     pub(super) fn closed_until(&self) -> Option<Instant> {
-        let closed = self
-            .closed_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let closed = lock(&self.closed_until);
         closed.filter(|until| *until > Instant::now())
     }
 
     /// Makes every worker hold back; the longest wish wins.
     pub(super) fn close_for(&self, pause: Duration) {
         let until = Instant::now() + pause;
-        let mut closed = self
-            .closed_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut closed = lock(&self.closed_until);
         *closed = Some(closed.map_or(until, |old| old.max(until)));
     }
 
@@ -95,4 +123,8 @@ impl Host {
         }
         Ok(slot)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

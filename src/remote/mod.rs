@@ -14,7 +14,7 @@
 //! | `registries` | registries.conf: which physical places may answer for a reference |
 //! | `credentials`, `secret` | whose password for which place |
 //! | `tls` | certs.d and one HTTP client per TLS profile |
-//! | `challenge`, `token` | `WWW-Authenticate` and the token service, single flight |
+//! | `challenge`, `token`, `authorize` | `WWW-Authenticate`, the token service (single flight), the header to send |
 //! | `host` | what is remembered of one registry: scheme, challenge, gate, slots |
 //! | `itinerary` | which place next, and when |
 //! | `transport` | one authorised request, its answer judged |
@@ -25,17 +25,24 @@
 //! length, its digest is the reader's business; `Authorization` never leaves the registry's own origin; a 401 is answered at
 //! most twice. Not done: HTTP/2 (one TCP flow for all blobs is slower), foreign layers' `urls`, `credsStore`.
 
+mod authorize;
 mod blob;
+mod challenge;
 mod client;
+mod credentials;
 mod error;
 mod host;
 mod itinerary;
 mod limit;
 mod options;
 mod pull;
+mod registries;
+mod secret;
 mod tls;
+mod token;
 mod transport;
 
 pub use client::Client;
+pub use credentials::CredentialSource;
 pub use error::Error;
 pub use options::{Environment, Options, RetryPolicy};

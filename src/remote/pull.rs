@@ -6,6 +6,7 @@ use reqwest::{Method, Response};
 use super::client::Client;
 use super::error::Fault;
 use super::itinerary::Place;
+use super::registries::Purpose;
 use super::transport::{self, Ask};
 use crate::oci::{
     Descriptor, Digest, Hasher, RawManifest, Reference, SourceError, SourceErrorKind, media_type,
@@ -20,7 +21,9 @@ const TAG_PAGES: usize = 10_000;
 
 pub(super) async fn resolve(client: &Client, image: &Reference) -> Result<Descriptor, SourceError> {
     let what = format!("manifest of {image}");
-    let places = client.places(image).map_err(|fault| fault.about(&what))?;
+    let places = client
+        .places(image, Purpose::Manifest)
+        .map_err(|fault| fault.about(&what))?;
     let mut itinerary = client.itinerary(what, places);
     loop {
         let (index, place) = itinerary.next().await?;
@@ -36,7 +39,9 @@ pub(super) async fn manifest(
     image: &Reference,
 ) -> Result<RawManifest, SourceError> {
     let what = format!("manifest of {image}");
-    let places = client.places(image).map_err(|fault| fault.about(&what))?;
+    let places = client
+        .places(image, Purpose::Manifest)
+        .map_err(|fault| fault.about(&what))?;
     let mut itinerary = client.itinerary(what, places);
     loop {
         let (index, place) = itinerary.next().await?;
@@ -49,7 +54,9 @@ pub(super) async fn manifest(
 
 pub(super) async fn tags(client: &Client, image: &Reference) -> Result<Vec<String>, SourceError> {
     let what = format!("tags of {}", image.name());
-    let places = client.places(image).map_err(|fault| fault.about(&what))?;
+    let places = client
+        .places(image, Purpose::Manifest)
+        .map_err(|fault| fault.about(&what))?;
     let mut itinerary = client.itinerary(what, places);
     loop {
         let (index, place) = itinerary.next().await?;
@@ -72,7 +79,7 @@ async fn resolve_at(client: &Client, place: &Place) -> Result<Descriptor, Fault>
         .host
         .enter(client.inner.options.retry.deadline)
         .await?;
-    let headers = match transport::send(place, &ask, client.stall()).await {
+    let headers = match transport::send(client, place, &ask).await {
         Ok(response) => response.headers().clone(),
         Err(fault) if fault.kind == SourceErrorKind::Protocol => HeaderMap::new(),
         Err(fault) => return Err(fault),
@@ -204,7 +211,7 @@ async fn document(
         .host
         .enter(client.inner.options.retry.deadline)
         .await?;
-    let mut response = transport::send(place, ask, client.stall()).await?;
+    let mut response = transport::send(client, place, ask).await?;
     let body = transport::read_capped(&mut response, cap, client.stall()).await?;
     client.count(body.len());
     Ok((response, body))

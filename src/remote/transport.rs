@@ -1,10 +1,14 @@
 //! One authorised request to one host, and the judgement of its answer.
 
-use http::header::{ACCEPT, DATE, HeaderMap, RANGE, RETRY_AFTER};
-use reqwest::{Method, Response, StatusCode};
+use http::HeaderValue;
+use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, RANGE, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use std::time::Duration;
 use tokio::time::timeout;
 
+use super::authorize;
+use super::challenge::Challenge;
+use super::client::Client;
 use super::error::{Fault, Retry};
 use super::itinerary::Place;
 use crate::oci::SourceErrorKind;
@@ -32,31 +36,64 @@ impl<'a> Ask<'a> {
             from: 0,
         }
     }
+
+    fn request(
+        &self,
+        http: &reqwest::Client,
+        url: &str,
+        authorization: Option<&HeaderValue>,
+    ) -> RequestBuilder {
+        let mut request = http.request(self.method.clone(), url);
+        if let Some(accept) = self.accept {
+            request = request.header(ACCEPT, accept);
+        }
+        if self.from > 0 {
+            request = request.header(RANGE, format!("bytes={}-", self.from));
+        }
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        request
+    }
 }
 
-/// Sends a request and returns a successful answer whose body is not yet read.
-pub(super) async fn send(
-    place: &Place,
-    ask: &Ask<'_>,
-    patience: Duration,
-) -> Result<Response, Fault> {
+/// Sends a request and returns a successful answer whose body is not yet read. A refusal is answered with credentials once, and
+/// with a fresh token once more.
+pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Result<Response, Fault> {
     let host = &place.host;
-    let scheme = host.scheme().await?;
-    let url = format!(
-        "{scheme}://{}/v2/{}/{}",
-        host.name,
-        place.image.repository(),
-        ask.path
-    );
-    let mut request = host.http.request(ask.method.clone(), &url);
-    if let Some(accept) = ask.accept {
-        request = request.header(ACCEPT, accept);
+    let (scheme, repository) = (host.scheme().await?, place.image.repository());
+    let url = format!("{scheme}://{}/v2/{repository}/{}", host.name, ask.path);
+    let mut header = authorize::header(client, place, None).await?;
+    let mut replays = if header.is_none() { 2 } else { 1 };
+    loop {
+        let request = ask.request(&host.http, &url, header.as_ref());
+        let response = answer(request, client.stall()).await?;
+        if !matches!(
+            response.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        ) {
+            return judge(response, client.stall()).await;
+        }
+        let mut other = None;
+        if let Some(challenge) = asks_for_other(&response)
+            && replays > 0
+        {
+            host.learn(challenge, &place.image);
+            other = authorize::header(client, place, header.as_ref()).await?;
+        }
+        if other.is_none() {
+            return Err(authorize::refused(client, place, response).await);
+        }
+        header = other;
+        replays -= 1;
     }
-    if ask.from > 0 {
-        request = request.header(RANGE, format!("bytes={}-", ask.from));
-    }
-    let response = answer(request, patience).await?;
-    judge(response, patience).await
+}
+
+/// The challenge of a refusal that other credentials may turn.
+fn asks_for_other(response: &Response) -> Option<Challenge> {
+    let challenge = Challenge::of(response.headers())?;
+    let unknown = response.status() == StatusCode::UNAUTHORIZED;
+    (unknown || challenge.insufficient_scope).then_some(challenge)
 }
 
 /// Waits for the head of an answer, no longer than a stall may last.
@@ -80,13 +117,7 @@ pub(super) async fn judge(response: Response, patience: Duration) -> Result<Resp
         return Ok(response);
     }
     let wait = retry_after(response.headers());
-    let words = timeout(patience, registry_words(response))
-        .await
-        .unwrap_or_default();
-    let said = match words {
-        Some(words) => format!(" ({words})"),
-        None => String::new(),
-    };
+    let said = said(response, patience).await;
     let fault = match status {
         StatusCode::NOT_FOUND => {
             Fault::never(SourceErrorKind::NotFound, format!("not found{said}"))
@@ -118,6 +149,15 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let until = date(value)?.timestamp();
     let now = date(headers.get(DATE)?.to_str().ok()?)?.timestamp();
     Duration::try_from(until.duration_since(now)).ok()
+}
+
+/// ` (CODE: message)` of an error body, or nothing.
+pub(super) async fn said(response: Response, patience: Duration) -> String {
+    let words = timeout(patience, registry_words(response)).await;
+    match words.unwrap_or_default() {
+        Some(words) => format!(" ({words})"),
+        None => String::new(),
+    }
 }
 
 /// The code and message of a distribution-spec error body; nothing of an HTML page.
