@@ -45,7 +45,7 @@ async fn image(
                 add(of, inner.parse().expect("a manifest"));
             }
         }
-        single => add(raw.descriptor().clone(), single),
+        single @ Manifest::Image { .. } => add(raw.descriptor().clone(), single),
     }
     let image = Image {
         source,
@@ -94,18 +94,13 @@ async fn main() {
     }
     let resolved = client.bytes_received();
     let store = store::Store::create(dir.as_ref()).expect("a store");
+    let lock = store.lock().expect("the store's lock");
     let options = fetch::Options {
         parallel,
         reporter: Arc::new(progress::Silent),
         cancel: CancellationToken::new(),
     };
-    let summary = fetch::run(
-        &inventory,
-        (&store, &store.lock().expect("no other writer")),
-        Arc::new(client.clone()),
-        options,
-    )
-    .await;
+    let summary = fetch::run(&inventory, &store, &lock, Arc::new(client.clone()), options).await;
     println!("{:#?}", summary.expect("a begun run"));
     println!(
         "received {} (resolving: {resolved})",

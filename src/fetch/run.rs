@@ -47,14 +47,15 @@ pub(super) struct Shared {
     states: Mutex<Vec<State>>,
 }
 
-/// Fetches what the store does not have of the inventory.
+/// Fetches what the store does not have of the inventory. The caller holds the store's lock, until the index is written too.
 ///
 /// # Errors
 /// Nothing was begun: no room, or a store that does not answer. Everything later is in the
 /// summary, a full disk included.
 pub async fn run(
     inventory: &Inventory,
-    (store, _lock): (&Store, &StoreLock),
+    store: &Store,
+    _lock: &StoreLock,
     source: Arc<dyn ImageSource>,
     options: Options,
 ) -> Result<Summary, FetchError> {

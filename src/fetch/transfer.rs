@@ -31,7 +31,7 @@ enum End {
     Stopped,
     /// This place does not have it or refuses: another image's repository may do better.
     Elsewhere(Reason),
-    /// The endpoint sent what cannot be right.
+    /// What was sent cannot be right. After a wrong digest the partial is gone.
     Wrong(Reason),
     /// Given up.
     Failed(Reason),
@@ -93,11 +93,7 @@ impl Transfer<'_> {
         self.open().await?;
         let mut last = None;
         for image in places(self.shared, self.item) {
-            let got = match self.item.kind {
-                Kind::Blob => self.blob(image).await,
-                Kind::Manifest => self.manifest(image).await,
-            };
-            match got {
+            match self.try_place(image).await {
                 Err(End::Elsewhere(reason)) => last = Some(reason),
                 end => return end,
             }
@@ -109,31 +105,39 @@ impl Transfer<'_> {
         })))
     }
 
-    /// At most two whole attempts; one more when the start came from an earlier run, whose bytes may be the wrong ones.
-    async fn blob(&mut self, image: &Reference) -> Result<Finished, End> {
+    /// What cannot be right is tried once more, elsewhere if there is an elsewhere. Only a wrong digest throws bytes away; when
+    /// it covers bytes of an earlier attempt or run, those may be the wrong ones, and the new start does not count as a try.
+    async fn try_place(&mut self, image: &Reference) -> Result<Finished, End> {
         let mut avoid: Vec<String> = Vec::new();
+        let mut endpoint = String::new();
+        let mut last_try = false;
         loop {
-            let offset = self.written();
-            let mut endpoint = String::new();
-            let wrong = match self.attempt(image, &avoid, &mut endpoint).await {
-                Err(End::Wrong(reason)) => reason,
-                end => return end,
+            let resumed = self.written() > 0;
+            let got = match self.item.kind {
+                Kind::Blob => self.blob(image, &avoid, &mut endpoint).await,
+                Kind::Manifest => self.manifest(image).await,
             };
-            self.restart().await?;
-            if offset > 0 {
+            let Err(End::Wrong(reason)) = got else {
+                return got;
+            };
+            let thrown_away = self.partial.is_none();
+            if thrown_away {
+                self.restart().await?;
+            }
+            if thrown_away && resumed {
                 continue;
             }
-            if !avoid.is_empty() {
-                return Err(End::Failed(wrong));
+            if last_try {
+                return Err(End::Failed(reason));
             }
-            self.shared
-                .reporter
-                .report(Event::Warning(&format!("{}; trying once more", wrong.text)));
-            avoid.push(endpoint);
+            last_try = true;
+            let text = format!("{}; trying once more", reason.text);
+            self.shared.reporter.report(Event::Warning(&text));
+            avoid.extend((!endpoint.is_empty()).then(|| std::mem::take(&mut endpoint)));
         }
     }
 
-    async fn attempt(
+    async fn blob(
         &mut self,
         image: &Reference,
         avoid: &[String],
@@ -150,7 +154,7 @@ impl Transfer<'_> {
             let stream = tokio::select! {
                 biased;
                 () = self.shared.stop.cancelled() => return Err(End::Stopped),
-                answer = self.shared.source.blob(request) => answer.map_err(refused)?,
+                answer = self.shared.source.blob(request) => answer.map_err(gave_up)?,
             };
             endpoint.clone_from(&stream.endpoint);
             self.pump(stream.body).await?;
@@ -185,7 +189,7 @@ impl Transfer<'_> {
                     }
                 }
                 Some(Ok(_)) => break Err(self.against_protocol("more bytes than declared")),
-                Some(Err(error)) => break Err(broke(error)),
+                Some(Err(error)) => break Err(gave_up(error)),
                 None if left > 0 => break Err(self.against_protocol("fewer bytes than declared")),
                 None => break Ok(()),
             }
@@ -199,7 +203,7 @@ impl Transfer<'_> {
         let raw = tokio::select! {
             biased;
             () = self.shared.stop.cancelled() => return Err(End::Stopped),
-            answer = self.shared.source.manifest(&pinned) => answer.map_err(refused)?,
+            answer = self.shared.source.manifest(&pinned) => answer.map_err(gave_up)?,
         };
         let bytes = raw.bytes();
         self.shared
@@ -346,19 +350,12 @@ fn place(endpoint: &str) -> &str {
     }
 }
 
-/// The source did not even begin.
-fn refused(error: SourceError) -> End {
+/// The source gave up, with its own retries behind it.
+fn gave_up(error: SourceError) -> End {
     match error.kind {
         SourceErrorKind::NotFound | SourceErrorKind::Unauthorized => End::Elsewhere(error.into()),
-        _ => End::Failed(error.into()),
-    }
-}
-
-/// The source gave up in mid-body.
-fn broke(error: SourceError) -> End {
-    match error.kind {
         SourceErrorKind::Protocol | SourceErrorKind::Digest => End::Wrong(error.into()),
-        _ => refused(error),
+        _ => End::Failed(error.into()),
     }
 }
 

@@ -11,7 +11,7 @@
 //! Invariants: bytes before the file length were written by an earlier [`Partial::append`], in order; only [`Partial::check`]
 //! makes a [`Finished`], and only [`Store::commit`] gives a final name, after the data is synced. A crash at any moment leaves a
 //! partial that resumes, or that fails its digest and starts again; never a wrong blob under a final name.
-//! One process writes at a time: [`Store::lock`]. Fetching, retries and resuming by Range are the fetch room's.
+//! One process writes at a time ([`super::StoreLock`]). Fetching, retries and resuming by Range are the fetch room's.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read as _};

@@ -5,12 +5,11 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use snoforge::fetch;
 use snoforge::oci::ImageSource;
 use snoforge::store::Store;
 
 use super::fake::Fake;
-use super::{check_names, new_store, options};
+use super::{check_names, new_store, options, run};
 
 const MIB: u64 = 1 << 20;
 const SLOTS: u64 = 10;
@@ -61,9 +60,7 @@ async fn child_that_is_killed() {
     }));
     let inventory = fake.inventory();
     let source: Arc<dyn ImageSource> = Arc::new(fake);
-    let summary = fetch::run(&inventory, &store, source, options(10))
-        .await
-        .unwrap();
+    let summary = run(&inventory, &store, source, options(10)).await.unwrap();
     assert!(summary.is_complete());
 }
 
@@ -113,9 +110,7 @@ async fn child_that_is_measured() {
     let fake = images(40, 8 * MIB, Duration::ZERO);
     let inventory = fake.inventory();
     let source: Arc<dyn ImageSource> = Arc::new(fake);
-    let summary = fetch::run(&inventory, &store, source, options(10))
-        .await
-        .unwrap();
+    let summary = run(&inventory, &store, source, options(10)).await.unwrap();
     assert!(summary.is_complete());
     let status = fs_err::read_to_string("/proc/self/status").unwrap();
     fs_err::write(store.root().join("status"), status).unwrap();

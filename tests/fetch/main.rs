@@ -1,9 +1,8 @@
 //! Whole downloads: a source in memory that misbehaves, a registry that does, processes that are killed, disks that are full.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::missing_docs_in_private_items,
+    clippy::print_stderr,
     reason = "a test may stop at the first broken invariant"
 )]
 
@@ -11,11 +10,15 @@ mod disk;
 mod fake;
 mod kill;
 mod memory_source;
+mod registry;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 
 use fake::Fake;
 use snoforge::fetch::{self, FetchError, Options, Summary};
+use snoforge::inventory::lock::Inventory;
 use snoforge::oci::{Digest, ImageSource};
 use snoforge::progress::Silent;
 use snoforge::store::Store;
@@ -31,7 +34,17 @@ pub(crate) fn options(parallel: usize) -> Options {
 
 pub(crate) async fn download(fake: &Arc<Fake>, store: &Store) -> Result<Summary, FetchError> {
     let source: Arc<dyn ImageSource> = Arc::<Fake>::clone(fake);
-    fetch::run(&fake.inventory(), store, source, options(4)).await
+    run(&fake.inventory(), store, source, options(4)).await
+}
+
+pub(crate) async fn run(
+    inventory: &Inventory,
+    store: &Store,
+    source: Arc<dyn ImageSource>,
+    options: Options,
+) -> Result<Summary, FetchError> {
+    let lock = store.lock().unwrap();
+    fetch::run(inventory, store, &lock, source, options).await
 }
 
 pub(crate) fn new_store() -> (tempfile::TempDir, Store) {

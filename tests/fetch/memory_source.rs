@@ -3,22 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use snoforge::fetch::{self, FailureKind};
+use snoforge::fetch::FailureKind;
 use snoforge::oci::SourceErrorKind;
 use snoforge::progress::{Event, Reporter};
 
 use super::fake::{Fake, Fault};
-use super::{check_names, download, new_store, options};
+use super::{check_names, download, new_store, options, run};
 
 const MIB: u64 = 1 << 20;
 
 /// Twelve images in three repositories over two shared bases.
 fn release() -> Fake {
     let mut fake = Fake::default();
-    for n in 0..12 {
-        let repository = format!("r.example/{}", ["a", "b", "c"][n as usize % 3]);
+    let repositories = ["r.example/a", "r.example/b", "r.example/c"];
+    for (n, repository) in (0..12).zip(repositories.into_iter().cycle()) {
         let own = (100 + n, 100_000 + n * 70_001);
-        fake.image(&repository, &[(1, 5 * MIB + 3), (2, 2 * MIB), own]);
+        fake.image(repository, &[(1, 5 * MIB + 3), (2, 2 * MIB), own]);
     }
     fake
 }
@@ -53,7 +53,7 @@ async fn one_slot_takes_the_largest_first() {
     let (_dir, store) = new_store();
     let fake = Arc::new(release());
     let inventory = fake.inventory();
-    let one = fetch::run(&inventory, &store, Arc::<Fake>::clone(&fake), options(0));
+    let one = run(&inventory, &store, Arc::<Fake>::clone(&fake), options(0));
     assert!(one.await.unwrap().is_complete());
     let asked = fake.asked.lock().unwrap();
     let sizes: Vec<u64> = asked.iter().map(|a| inventory.blobs[&a.digest]).collect();
@@ -68,7 +68,7 @@ async fn wrong_bytes_are_retried_once_elsewhere_then_reported_by_image() {
         let shared = fake.blob_of(1, 0);
         let own = fake.blob_of(100, 0);
         fake.break_next(&shared, &[fault.clone(), fault.clone()]);
-        fake.break_next(&own, &[fault.clone()]);
+        fake.break_next(&own, std::slice::from_ref(&fault));
         let lonely = fake.image("r.example/d", &[(900, 1000)]);
         let fake = Arc::new(fake);
         let summary = download(&fake, &store).await.unwrap();
@@ -93,10 +93,10 @@ async fn wrong_bytes_are_retried_once_elsewhere_then_reported_by_image() {
         let asked = fake.asked.lock().unwrap().clone();
         let of_own: Vec<_> = asked.iter().filter(|a| a.digest == own).collect();
         assert_eq!(of_own.len(), 2);
-        assert_eq!(
-            (of_own[1].offset, &of_own[1].avoid),
-            (0, &vec!["r.example/a".to_owned()])
-        );
+        assert_eq!(of_own[1].avoid, ["r.example/a"]);
+        if matches!(fault, Fault::WrongByte) {
+            assert_eq!(of_own[1].offset, 0);
+        }
         let again = download(&fake, &store).await.unwrap();
         assert!(again.is_complete());
         assert_eq!(again.downloaded, 12);
@@ -173,9 +173,7 @@ async fn a_wrong_size_in_the_inventory_is_a_failure_not_a_blob() {
             Some(size) => inventory.blobs.insert(shared.clone(), size),
         };
         let fake = Arc::new(release());
-        let summary = fetch::run(&inventory, &store, fake, options(4))
-            .await
-            .unwrap();
+        let summary = run(&inventory, &store, fake, options(4)).await.unwrap();
         assert_eq!(summary.failed.len(), 12);
         assert_eq!(store.blob_size(&shared).unwrap(), None);
     }
@@ -204,7 +202,7 @@ async fn stopped_at_any_byte_it_goes_on_without_losing_one() {
         options.reporter = Arc::<Counter>::clone(&seen);
         let fake = Arc::new(fake);
         let inventory = fake.inventory();
-        let summary = fetch::run(&inventory, &store, fake, options).await.unwrap();
+        let summary = run(&inventory, &store, fake, options).await.unwrap();
         fetched += summary.bytes_fetched;
         runs += 1;
         assert!(summary.failed.is_empty(), "{:?}", summary.failed);
