@@ -133,7 +133,7 @@ impl Download {
             reporter: Arc::clone(&context.reporter),
             cancel: cancel.clone(),
         };
-        let summary = fetch::run(&inventory, (store, lock), source, options).await?;
+        let summary = fetch::run(&inventory, store, lock, source, options).await?;
         finish::record(store, &inventory, &summary)?;
         if summary.is_complete() && self.rm_stale {
             finish::remove_stale(context, (store, lock), &expected(&inventory))?;
