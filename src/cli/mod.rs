@@ -2,8 +2,12 @@
 //! and writes to stdout.
 
 mod context;
+mod demo;
 mod exit;
 mod global;
+mod imageset;
+mod precache;
+mod registry;
 mod values;
 
 use std::ffi::OsString;
@@ -32,6 +36,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What has to be on the disk: image sets, inventories, catalogs, releases.
+    #[command(subcommand)]
+    Imageset(imageset::Imageset),
+    /// The data disk: partition, download, verify, export.
+    #[command(subcommand)]
+    Precache(precache::Precache),
+    /// Run the whole job on an embedded sample: no network, no root.
+    Demo(demo::Demo),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -89,6 +101,9 @@ fn logging(flags: &global::Reporting) {
 impl Command {
     fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Imageset(verb) => verb.run(context),
+            Self::Precache(verb) => verb.run(context),
+            Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "snoforge", &mut script);

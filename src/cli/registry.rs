@@ -1,11 +1,14 @@
 //! The registry client from flags, environment and clock.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::context::env_path;
 use super::exit::{Categorised, Exit, Failure};
 use super::global::RegistryFlags;
+use crate::inventory::{DocumentError, Documents};
 use crate::oci::{SourceError, SourceErrorKind};
 use crate::remote::{self, Client, Environment, Options};
 
@@ -36,12 +39,24 @@ impl RegistryFlags {
         Ok(Client::new(options)?)
     }
 
-    /// The client behind the trait that the stages use.
+    /// Graphs and signatures through the client that these flags describe.
     ///
     /// # Errors
     /// As [`RegistryFlags::client`].
-    pub fn source(&self) -> Result<Arc<Client>, Failure> {
-        Ok(Arc::new(self.client()?))
+    pub fn web(&self) -> Result<Web, Failure> {
+        Ok(Web(self.client()?))
+    }
+}
+
+/// Graphs and signatures over the same client.
+#[derive(Debug)]
+pub struct Web(pub Client);
+
+#[async_trait]
+impl Documents for Web {
+    async fn get(&self, url: &str, accept: &str) -> Result<Option<Bytes>, DocumentError> {
+        let failed = |e: SourceError| DocumentError { url: url.to_owned(), detail: e.detail };
+        self.0.get_document(url, accept).await.map_err(failed)
     }
 }
 

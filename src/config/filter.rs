@@ -88,6 +88,11 @@ impl ImageFilter {
         }
     }
 
+    /// The patterns as written, in file order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.patterns.0.iter().map(Regex::as_str)
+    }
+
     /// Whether a mapping line is to be left out: a pattern matches its source or its destination.
     pub fn matches(&self, source: &str, destination: &str) -> bool {
         self.patterns.is_match(source) || self.patterns.is_match(destination)

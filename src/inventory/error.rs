@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::config::model::At;
 use crate::oci::{ManifestError, ReferenceError, SourceError, SourceErrorKind};
 
 use super::Resolved;
+use super::catalog::CatalogError;
 use super::signature::SignatureError;
 
 /// What kind of failure it is; `cli` maps it to an exit code.
@@ -57,6 +59,14 @@ pub enum InventoryError {
         /// What to do.
         hint: Option<String>,
     },
+    /// A catalog is not one.
+    #[error("catalog {catalog}: {error}")]
+    Catalog {
+        /// As it is named in the image set.
+        catalog: String,
+        /// What is wrong with it.
+        error: CatalogError,
+    },
     /// A layer cannot be read.
     #[error("layer {digest} of {image}: {detail}")]
     Layer {
@@ -81,8 +91,10 @@ pub enum InventoryError {
     /// The image set asks for something that does not exist or contradicts itself.
     #[error("{detail}")]
     Request {
-        /// What, with its place.
+        /// What.
         detail: String,
+        /// Where in the image set file, when one value is to blame.
+        at: Option<At>,
         /// What to do.
         hint: Option<String>,
     },
@@ -136,6 +148,7 @@ impl InventoryError {
             Self::Reference { .. }
             | Self::Release(_)
             | Self::Request { .. }
+            | Self::Catalog { .. }
             | Self::Collision { .. } => Category::Input,
             Self::Unsupported { .. } => Category::Unsupported,
             Self::Io { .. } => Category::Io,
@@ -151,12 +164,21 @@ impl InventoryError {
         }
     }
 
+    /// The place in the image set file, when one value is to blame.
+    pub fn place(&self) -> Option<At> {
+        match self {
+            Self::Request { at, .. } => *at,
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Source(error) => error.hint.clone(),
             Self::Image { hint, .. } | Self::Request { hint, .. } => hint.clone(),
             Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::Catalog { error, .. } => error.hint().map(str::to_owned),
             Self::Release(_) => Some(
                 "`snoforge imageset releases --channel C` lists what a channel has; --release-image names a payload directly"
                     .to_owned(),

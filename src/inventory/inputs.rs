@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
+use crate::config::filter::ImageFilter;
 use crate::config::model::ImageSet;
 use crate::oci::{Digest, Reference};
 
+use super::SignatureCheck;
+use super::catalog::filter::Semantics;
 use super::lock::{Inventory, Request};
-use super::{Patterns, SignatureCheck};
 
 /// Where update graphs come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,24 +44,72 @@ pub struct Inputs {
     pub release: Option<String>,
     /// Payload that replaces the graph and the channels (`--release-image`), a tag or a digest.
     pub release_image: Option<Reference>,
-    /// `--arch`, as `GOARCH` or `multi`, sorted or not; replaces the image set's when not empty.
-    pub architectures: Vec<String>,
-    /// Follow every entry of an index rather than those of the asked architectures.
-    pub all_architectures: bool,
-    /// `--ai-img`: additional images of the live ISO stage.
-    pub ai_images: Vec<Reference>,
     /// `--img`: additional images.
     pub extra_images: Vec<Reference>,
-    /// The filter file.
-    pub filter: Patterns,
+    /// Rules of the operator filter; none: those of the image set's `apiVersion`.
+    pub semantics: Option<Semantics>,
     /// Where graphs come from.
     pub graph: GraphSource,
     /// Where parsed catalogs are kept; none: not kept.
     pub cache_directory: Option<PathBuf>,
     /// Release signatures.
     pub signature: SignatureCheck,
-    /// How many requests at once; 16 is a good number.
+    /// What a mapping can be resolved with as well.
+    pub options: Options,
+}
+
+/// What applies to images wherever their names come from.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `--arch`, as `GOARCH` or `multi`; empty: the image set's, else `amd64`.
+    pub architectures: Vec<String>,
+    /// Follow every entry of an index rather than those of the asked architectures.
+    pub all_architectures: bool,
+    /// `--ai-img`: images of the live ISO stage; an image set gets them as additional images.
+    pub ai_images: Vec<Reference>,
+    /// The filter file.
+    pub filter: ImageFilter,
+    /// How many requests at once.
     pub concurrency: usize,
+}
+
+impl Default for Options {
+    /// The image set's architectures, no filter, 16 requests at once.
+    fn default() -> Self {
+        Self {
+            architectures: Vec::new(),
+            all_architectures: false,
+            ai_images: Vec::new(),
+            filter: ImageFilter::default(),
+            concurrency: 16,
+        }
+    }
+}
+
+impl Options {
+    /// As `flag=value`, for [`Request::options`].
+    fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        texts.extend(self.architectures.iter().map(|a| format!("arch={a}")));
+        texts.extend(self.all_architectures.then(|| "all-arch=true".to_owned()));
+        texts.extend(self.ai_images.iter().map(|i| format!("ai-img={i}")));
+        texts.extend(self.filter.texts().map(|p| format!("filter={p}")));
+        texts
+    }
+
+    /// The request of a mapping file with this digest.
+    pub fn request(&self, mapping_digest: &Digest) -> Request {
+        Request {
+            source: mapping_digest.to_string(),
+            options: sorted(self.texts()),
+        }
+    }
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts.dedup();
+    texts
 }
 
 impl Inputs {
@@ -70,22 +120,19 @@ impl Inputs {
             image_set_digest,
             release: None,
             release_image: None,
-            architectures: Vec::new(),
-            all_architectures: false,
-            ai_images: Vec::new(),
             extra_images: Vec::new(),
-            filter: Patterns::default(),
+            semantics: None,
             graph: GraphSource::Service(GraphSource::SERVICE.to_owned()),
             cache_directory: None,
             signature,
-            concurrency: 16,
+            options: Options::default(),
         }
     }
 
     /// What the lock says it was made from. A lock whose request is equal answers the same question; it may be
     /// older than what tags and channels say now.
     pub fn request(&self) -> Request {
-        let mut options = Vec::new();
+        let mut options = self.options.texts();
         let mut add = |name: &str, value: &dyn std::fmt::Display| {
             options.push(format!("{name}={value}"));
         };
@@ -95,29 +142,18 @@ impl Inputs {
         if let Some(image) = &self.release_image {
             add("release-image", image);
         }
-        for architecture in &self.architectures {
-            add("arch", architecture);
-        }
-        if self.all_architectures {
-            add("all-arch", &true);
-        }
-        for image in &self.ai_images {
-            add("ai-img", image);
-        }
         for image in &self.extra_images {
             add("img", image);
         }
-        for pattern in self.filter.texts() {
-            add("filter", pattern);
+        if let Some(semantics) = self.semantics {
+            add("semantics", &semantics.name());
         }
         if let GraphSource::File { bytes, .. } = &self.graph {
             add("graph", &Digest::of(bytes));
         }
-        options.sort();
-        options.dedup();
         Request {
             source: self.image_set_digest.to_string(),
-            options,
+            options: sorted(options),
         }
     }
 }

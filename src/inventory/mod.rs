@@ -9,29 +9,35 @@
 //! `imageset.md` of the project, which follows oc-mirror and telco-ran-tools. Images come from an
 //! [`crate::oci::ImageSource`], other documents from [`Documents`]: nothing here knows HTTP.
 
+mod candidates;
 pub mod catalog;
+mod catalog_cache;
 mod contents;
 mod documents;
 mod error;
+mod index_image;
 mod inputs;
 mod layer;
 pub mod lock;
 pub mod mapping;
-mod patterns;
+mod operators;
 mod payload;
+mod releases;
+mod resolve;
 mod session;
 mod signature;
 mod split;
 mod summary;
-mod tags;
+pub mod tags;
 mod tarball;
 pub mod version;
 pub mod views;
 
 pub use documents::{DocumentError, Documents, Offline};
 pub use error::{Category, InventoryError};
-pub use inputs::{GraphSource, Inputs, Resolved};
-pub use patterns::Patterns;
+pub use inputs::{GraphSource, Inputs, Options, Resolved};
+pub use operators::read_catalog;
+pub use resolve::{from_mapping, resolve};
 pub use session::Services;
 pub use signature::{Keyring, SignatureCheck, SignatureError};
 pub use summary::{Diff, KindCount, Partition, Summary, diff};

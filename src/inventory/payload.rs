@@ -2,6 +2,7 @@
 //!
 //! The file sits in the last layers, so layers are read top-down until one decides: it has the file, or removes it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use super::tarball::{self, Kind, Whiteout};
 const DIRECTORY: &str = "release-manifests";
 const REFERENCES: &str = "image-references";
 const METADATA: &str = "release-metadata";
+const BOOT_IMAGES: &str = "0000_50_installer_coreos-bootimages.yaml";
 
 /// The file is about 100 KiB.
 const MAX_FILE: u64 = 16 << 20;
@@ -40,13 +42,14 @@ pub(super) struct Component {
     pub(super) image: Reference,
 }
 
-/// Reads a payload; `image` has a digest.
+/// Reads a payload; `image` has a digest. With `kubevirt` the boot image for `KubeVirt` machines becomes a component too.
 ///
 /// # Errors
 /// It cannot be read, or is no release payload.
 pub(super) async fn read(
     session: &Session<'_>,
     image: &Reference,
+    kubevirt: bool,
 ) -> Result<Payload, InventoryError> {
     let single = session.single_image(image, "amd64").await?;
     let config = session.config(&single).await?;
@@ -69,10 +72,15 @@ pub(super) async fn read(
             Found {
                 references: Some(bytes),
                 metadata,
+                boot_images,
                 ..
             } => {
-                let (version, components) = parse_references(&bytes).map_err(fail)?;
+                let (version, mut components) = parse_references(&bytes).map_err(fail)?;
                 check_metadata(metadata.as_deref(), &version).map_err(fail)?;
+                if kubevirt {
+                    let image = kubevirt_image(boot_images.as_deref(), &architecture);
+                    components.push(image.map_err(fail)?);
+                }
                 return Ok(Payload {
                     image: image.clone(),
                     version,
@@ -100,6 +108,7 @@ pub(super) fn tag_architecture(go: &str) -> &str {
 struct Found {
     references: Option<Vec<u8>>,
     metadata: Option<Vec<u8>>,
+    boot_images: Option<Vec<u8>>,
     /// A whiteout hides what lower layers have.
     removed: bool,
 }
@@ -121,6 +130,7 @@ fn scan(tar: &mut dyn io::Read) -> io::Result<Found> {
         let slot = match name {
             REFERENCES => &mut found.references,
             METADATA => &mut found.metadata,
+            BOOT_IMAGES => &mut found.boot_images,
             _ => return Ok(()),
         };
         if entry.kind == Kind::File {
@@ -233,6 +243,33 @@ fn check_metadata(bytes: Option<&[u8]>, version: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The `KubeVirt` disk image named in the boot images' `ConfigMap` (openshift/installer `data/data/coreos/rhcos.json`).
+fn kubevirt_image(bytes: Option<&[u8]>, architecture: &str) -> Result<Component, String> {
+    #[derive(Deserialize)]
+    struct ConfigMap {
+        data: BTreeMap<String, String>,
+    }
+    let fail = |what: &str| format!("{BOOT_IMAGES}: {what}");
+    let bytes = bytes.ok_or_else(|| fail("not in the payload, so there is no KubeVirt image"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| fail("not UTF-8"))?;
+    let map: ConfigMap = serde_saphyr::from_str(text).map_err(|_| fail("not a ConfigMap"))?;
+    let stream = map.data.get("stream").ok_or_else(|| fail("no `stream`"))?;
+    let stream: serde_json::Value =
+        serde_json::from_str(stream).map_err(|_| fail("`stream` is not JSON"))?;
+    let architecture = if architecture == "multi" {
+        "x86_64"
+    } else {
+        architecture
+    };
+    let pointer = format!("/architectures/{architecture}/images/kubevirt/digest-ref");
+    let name = stream.pointer(&pointer).and_then(|v| v.as_str());
+    let name = name.ok_or_else(|| fail(&format!("no KubeVirt image for {architecture}")))?;
+    Ok(Component {
+        name: "kube-virt-container".to_owned(),
+        image: name.parse().map_err(|e| fail(&format!("{e}")))?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +302,19 @@ mod tests {
         let error = parse_references(other.as_bytes()).unwrap_err();
         assert_eq!(error, "unrecognized image-references in release payload");
         assert!(parse_references(b"[]").is_err());
+    }
+
+    #[test]
+    fn kubevirt_image_of_the_architecture() {
+        let image = format!("quay.io/o/rhcos@sha256:{}", "a".repeat(64));
+        let yaml = format!(
+            "apiVersion: v1\nkind: ConfigMap\ndata:\n  releaseVersion: 4.14.1\n  stream: |\n    {{\"architectures\":{{\"x86_64\":{{\"images\":{{\"kubevirt\":{{\"image\":\"x:y\",\"digest-ref\":\"{image}\"}}}}}}}}}}\n"
+        );
+        let found = kubevirt_image(Some(yaml.as_bytes()), "x86_64").unwrap();
+        assert_eq!(found.image.to_string(), image);
+        assert!(kubevirt_image(Some(yaml.as_bytes()), "aarch64").is_err());
+        assert!(kubevirt_image(None, "x86_64").is_err());
+        assert!(kubevirt_image(Some(b"[]"), "x86_64").is_err());
     }
 
     #[test]

@@ -132,7 +132,7 @@ struct Identity {
 ///
 /// # Errors
 /// Why it is not accepted.
-pub fn verify(
+pub(super) fn verify(
     message: &[u8],
     digest: &Digest,
     keyring: &Keyring,

@@ -31,7 +31,7 @@ const TAG_ARCHITECTURES: [&str; 7] = [
 ];
 
 /// The groups of a line, sorted, at least one. `ai_images` holds the pull specs given with `--ai-img`, pinned.
-pub fn groups(source: &str, destination: &str, ai_images: &BTreeSet<String>) -> Vec<Group> {
+pub(super) fn groups(source: &str, destination: &str, ai_images: &BTreeSet<String>) -> Vec<Group> {
     let (repository, tag) = destination.split_once(':').unwrap_or((destination, ""));
     if ai_images.contains(source)
         || repository.starts_with("multicluster-engine/assisted-installer")

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::config::filter::ImageFilter;
 use crate::io::atomic;
 
 use super::lock::{Group, Inventory};
 use super::mapping::{self, Line};
-use super::patterns::Patterns;
 use super::{InventoryError, split};
 
 /// The text files.
@@ -41,10 +41,10 @@ impl Texts {
     }
 
     /// The views of a mapping file alone, without any network: what `--mapping FILE` writes offline.
-    pub fn of_mapping(lines: &[Line], filter: &Patterns, ai_images: &BTreeSet<String>) -> Self {
+    pub fn of_mapping(lines: &[Line], filter: &ImageFilter, ai_images: &BTreeSet<String>) -> Self {
         let (ignored, kept): (Vec<&Line>, Vec<&Line>) = lines
             .iter()
-            .partition(|l| filter.matches(&[&l.source.to_string(), &l.destination]));
+            .partition(|l| filter.matches(&l.source.to_string(), &l.destination));
         let listed = |group: Group| {
             let member = |l: &&&Line| {
                 split::groups(&l.source.to_string(), &l.destination, ai_images).contains(&group)

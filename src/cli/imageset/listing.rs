@@ -102,7 +102,8 @@ fn text((catalog, selection): &(String, Selection)) -> String {
 
 fn catalog(context: &Context, registries: &RegistryFlags, name: &str) -> Result<Catalog, Failure> {
     let client = registries.client()?;
-    let services = Services { source: &client, documents: &client, reporter: context.reporter.as_ref() };
+    let documents = registries.web()?;
+    let services = Services { source: &client, documents: &documents, reporter: context.reporter.as_ref() };
     let cache = cache_directory();
     let read = async { Ok(read_catalog(services, name, cache.as_deref()).await?) };
     block_on(read).map(|(_, catalog)| catalog)

@@ -1,10 +1,11 @@
 //! `snoforge imageset`: what has to be on the disk.
 
-mod check;
+pub mod check;
 mod diff;
 mod init;
 mod listing;
-mod resolve;
+mod releases;
+pub mod resolve;
 
 use clap::Subcommand;
 
@@ -12,7 +13,6 @@ use super::context::Context;
 use super::exit::Failure;
 
 pub use init::TemplateFlags;
-pub use resolve::{ResolveFlags, Resolver};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -30,7 +30,7 @@ pub enum Imageset {
     /// List packages, channels and versions of a catalog.
     Operators(listing::Operators),
     /// List the releases of an update channel with their payloads.
-    Releases(listing::Releases),
+    Releases(releases::Releases),
     /// Show what a new inventory adds, drops and costs.
     Diff(diff::Diff),
 }

@@ -154,7 +154,7 @@ pub async fn resolve(
     flags: &ResolveFlags,
     context: &Context,
 ) -> Result<Resolved, Failure> {
-    let documents = flags.registries.client()?;
+    let documents = flags.registries.web()?;
     let services = Services { source, documents: &documents, reporter: context.reporter.as_ref() };
     let result = match wanted {
         Wanted::Set(inputs, _) => crate::inventory::resolve(inputs, services).await,

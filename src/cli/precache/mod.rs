@@ -1,8 +1,11 @@
 //! `snoforge precache`: the data disk.
 
+mod cached;
 mod contents;
 pub mod download;
 mod export;
+mod file;
+mod finish;
 pub mod partition;
 mod plan;
 mod push;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cli::exit::{Categorised, Exit, Failure};
+use crate::cli::imageset::resolve::read_lock;
 use crate::inventory::lock::Inventory;
 use crate::oci::Descriptor;
 use crate::store::{Expected, Store, StoreError};
@@ -29,7 +30,7 @@ impl DataDir {
     /// There is none, or it is not readable.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
         let path = self.store.root().join("inventory.json");
-        let found = Inventory::load(&path)?;
+        let found = read_lock(&path)?;
         found.ok_or_else(|| {
             let failure = Failure::new(Exit::Usage, format!("{} is missing", path.display()));
             failure.hint("run `precache download` into the directory first")

@@ -107,6 +107,11 @@ impl Builder {
         self.remove(directory);
     }
 
+    /// Puts the files of an upper layer over these; one of the same path replaces the lower one.
+    pub fn stack(&mut self, upper: Self) {
+        self.files.extend(upper.files);
+    }
+
     /// Applies `.indexignore` files and joins what is left, in upstream's order.
     ///
     /// # Errors

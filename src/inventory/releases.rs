@@ -1,0 +1,257 @@
+//! Release payloads of an image set (`imageset.md` §2): found, read, their signatures checked, their lines made.
+//!
+//! A payload named by digest or tag (`--release-image`, v2alpha1 `platform.release`) is taken as it is. Else the update graph says which
+//! versions the channels hold. Without a graph only exact versions can be had: by the registry's own tag, which is
+//! how Red Hat's ClusterImageSets name releases; the tag is pinned, so that the lines are those of the graph.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::config::model::{Located, Product, ReleaseChannel};
+use crate::oci::Reference;
+
+use super::candidates::{Candidate, Destination};
+use super::lock::{self, Origin, Signature};
+use super::payload::{self, Payload};
+use super::resolve::architectures;
+use super::session::Session;
+use super::version::blang;
+use super::{Inputs, InventoryError, signature};
+
+/// Where Red Hat keeps release payloads by version.
+const RELEASE_REPOSITORY: &str = "quay.io/openshift-release-dev/ocp-release";
+
+/// Payloads read at once.
+const PAYLOADS_AT_ONCE: usize = 4;
+
+/// What the releases of an image set come to.
+#[derive(Debug, Default)]
+pub(super) struct Releases {
+    /// By version, then architecture.
+    pub(super) releases: Vec<lock::Release>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) failures: Vec<InventoryError>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Finds and reads every payload; one that fails does not stop the others.
+pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
+    let mut out = Releases::default();
+    let mut images: Vec<Reference> = find(session, inputs, &mut out).await;
+    images.sort();
+    images.dedup();
+    let reads = images.iter().map(|image| read(session, inputs, image));
+    let results: Vec<Result<(Payload, Signature), InventoryError>> = stream::iter(reads)
+        .buffered(PAYLOADS_AT_ONCE)
+        .collect()
+        .await;
+    let mut payloads: Vec<(Payload, Signature)> = Vec::new();
+    for result in results {
+        match result {
+            Ok(payload) => payloads.push(payload),
+            Err(error) => out.failures.push(error),
+        }
+    }
+    payloads.sort_by(|(a, _), (b, _)| {
+        let versions = compare_versions(&a.version, &b.version);
+        versions.then_with(|| (&a.architecture, &a.image).cmp(&(&b.architecture, &b.image)))
+    });
+    for (payload, signature) in payloads {
+        out.add(payload, signature, inputs);
+    }
+    out
+}
+
+async fn read(
+    session: &Session<'_>,
+    inputs: &Inputs,
+    image: &Reference,
+) -> Result<(Payload, Signature), InventoryError> {
+    let pinned = session.pin(image).await?;
+    let payload = payload::read(
+        session,
+        &pinned,
+        inputs.image_set.platform.kubevirt_container,
+    )
+    .await?;
+    let digest = pinned.digest().ok_or_else(|| InventoryError::Image {
+        image: image.to_string(),
+        detail: "the registry gave no digest for it".to_owned(),
+        hint: None,
+    })?;
+    let documents = session.services.documents;
+    let signature = signature::check(documents, digest, &inputs.signature).await?;
+    Ok((payload, signature))
+}
+
+impl Releases {
+    fn add(&mut self, payload: Payload, signature: Signature, inputs: &Inputs) {
+        if let Some(asked) = &inputs.release
+            && *asked != payload.version
+        {
+            self.failures.push(InventoryError::Request {
+                detail: format!(
+                    "release {asked} was asked for, {} is {}",
+                    payload.image, payload.version
+                ),
+                at: None,
+                hint: Some("name the payload of that version with --release-image".to_owned()),
+            });
+        }
+        if let Signature::Unavailable { reason } = &signature {
+            self.warnings.push(format!(
+                "release {} {}: signature not checked, none could be had ({reason})",
+                payload.version, payload.architecture
+            ));
+        }
+        self.candidates.extend(lines(&payload));
+        self.releases.push(lock::Release {
+            version: payload.version,
+            architecture: payload.architecture,
+            payload: payload.image,
+            signature,
+        });
+    }
+}
+
+/// The payload's own line, then its components'. Of several components with one digest the last gives the line its tag.
+fn lines(payload: &Payload) -> Vec<Candidate> {
+    let (version, architecture) = (&payload.version, &payload.architecture);
+    let prefix = format!("{version}-{architecture}");
+    let mut tags: BTreeMap<&Reference, &str> = BTreeMap::new();
+    for component in &payload.components {
+        tags.insert(&component.image, &component.name);
+    }
+    let own = Candidate {
+        text: payload.image.to_string(),
+        reference: payload.image.clone(),
+        destination: Destination::Fixed(format!("openshift/release-images:{prefix}")),
+        origin: Origin::Release {
+            version: version.clone(),
+            architecture: architecture.clone(),
+        },
+    };
+    let components = payload.components.iter().map(|component| {
+        let tag = tags.get(&component.image).copied();
+        let tag = tag.unwrap_or(&component.name);
+        Candidate {
+            text: component.image.to_string(),
+            reference: component.image.clone(),
+            destination: Destination::Fixed(format!("openshift/release:{prefix}-{tag}")),
+            origin: Origin::Component {
+                version: version.clone(),
+                architecture: architecture.clone(),
+                name: component.name.clone(),
+            },
+        }
+    });
+    std::iter::once(own).chain(components).collect()
+}
+
+fn compare_versions(a: &str, b: &str) -> std::cmp::Ordering {
+    match (blang::parse(a), blang::parse(b)) {
+        (Ok(left), Ok(right)) => left.precedence(&right).then_with(|| a.cmp(b)),
+        _ => a.cmp(b),
+    }
+}
+
+/// The payload images asked for, not yet pinned.
+async fn find(session: &Session<'_>, inputs: &Inputs, out: &mut Releases) -> Vec<Reference> {
+    let platform = &inputs.image_set.platform;
+    if let Some(image) = &inputs.release_image {
+        return vec![image.clone()];
+    }
+    if let (None, Some(written)) = (&inputs.release, &platform.release) {
+        match written.value.parse() {
+            Ok(image) => return vec![image],
+            Err(error) => out.failures.push(InventoryError::Reference {
+                place: format!("platform.release, line {}", written.at.line),
+                error,
+            }),
+        }
+        return Vec::new();
+    }
+    let channels = match &inputs.release {
+        None => platform.channels.clone(),
+        Some(version) => match stable_channel(version) {
+            Ok(channel) => vec![channel],
+            Err(error) => {
+                out.failures.push(error);
+                return Vec::new();
+            }
+        },
+    };
+    let mut images = Vec::new();
+    if !channels.is_empty() {
+        for architecture in architectures(&inputs.options, &platform.architectures) {
+            images.extend(for_architecture(session, inputs, &channels, &architecture, out).await);
+        }
+    }
+    images
+}
+
+/// `stable-X.Y` with exactly X.Y.Z, as factory-precaching-cli writes it.
+fn stable_channel(version: &str) -> Result<ReleaseChannel, InventoryError> {
+    let parsed = blang::parse(version).map_err(|e| InventoryError::Request {
+        detail: format!("`{version}` is not a release version: {e}"),
+        at: None,
+        hint: Some("write it as X.Y.Z, 4.13.1 for one".to_owned()),
+    })?;
+    let name = format!("stable-{}.{}", parsed.major, parsed.minor);
+    let exact = Some(Located::from(version));
+    Ok(ReleaseChannel {
+        name: Located::from(name.as_str()),
+        min_version: exact.clone(),
+        max_version: exact,
+        ..ReleaseChannel::default()
+    })
+}
+
+/// The registry's own tags for channels that want one exact version.
+fn by_tag(
+    channels: &[ReleaseChannel],
+    architecture: &str,
+    why: &str,
+    out: &mut Releases,
+) -> Vec<Reference> {
+    let mut images = Vec::new();
+    for channel in channels {
+        let exact = match (&channel.min_version, &channel.max_version) {
+            (Some(min), Some(max)) if min == max => Some(&max.value),
+            _ => None,
+        };
+        let name = &channel.name.value;
+        let Some(version) = exact.filter(|_| channel.product == Product::Ocp) else {
+            out.failures.push(InventoryError::Release(format!(
+                "channel {name}: its versions are known to the update graph only ({why})"
+            )));
+            continue;
+        };
+        let tag = format!("{version}-{}", payload::tag_architecture(architecture));
+        match format!("{RELEASE_REPOSITORY}:{tag}").parse() {
+            Ok(image) => {
+                out.warnings.push(format!(
+                    "release {version} {architecture}: taken from {RELEASE_REPOSITORY}:{tag} ({why})"
+                ));
+                images.push(image);
+            }
+            Err(error) => out.failures.push(InventoryError::Reference {
+                place: format!("channel {name}"),
+                error,
+            }),
+        }
+    }
+    images
+}
+
+async fn for_architecture(
+    session: &Session<'_>,
+    inputs: &Inputs,
+    channels: &[ReleaseChannel],
+    architecture: &str,
+    out: &mut Releases,
+) -> Vec<Reference> {
+    let _ = (session, inputs);
+    by_tag(channels, architecture, "no update graph is used", out)
+}
