@@ -18,6 +18,8 @@ pub struct Context {
     output: Output,
     one_line: bool,
     quiet: bool,
+    /// Results go to stderr: a step of a command that has a result of its own.
+    nested: bool,
     /// Receives progress.
     pub reporter: Arc<dyn Reporter>,
 }
@@ -36,7 +38,20 @@ impl Context {
             output: flags.output,
             one_line: flags.progress == Progress::Json,
             quiet: flags.quiet,
+            nested: false,
             reporter: ui::reporter(mode),
+        }
+    }
+
+    /// For a step of a larger command: text results, which leave stdout to the command's own when that is JSON.
+    #[must_use]
+    pub fn nested(&self) -> Self {
+        Self {
+            output: Output::Text,
+            one_line: self.one_line,
+            quiet: self.quiet,
+            nested: self.is_json(),
+            reporter: Arc::clone(&self.reporter),
         }
     }
 
@@ -54,6 +69,10 @@ impl Context {
             Output::Json if self.one_line => to_json(serde_json::to_string(document))?,
             Output::Json => to_json(serde_json::to_string_pretty(document))?,
         };
+        if self.nested {
+            self.say(&out);
+            return Ok(());
+        }
         if out.is_empty() {
             Ok(())
         } else {

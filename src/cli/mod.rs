@@ -16,8 +16,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use context::Context;
-use exit::{Exit, Failure};
+pub(crate) use context::Context;
+pub(crate) use exit::{Exit, Failure};
 
 /// Prepares Single Node OpenShift machines at the factory: image inventory, data disk, boot medium.
 #[derive(Debug, Parser)]
@@ -81,6 +81,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Runs one command line in this process, as [`run`] does, and hands its failure to the caller.
+///
+/// # Errors
+/// The arguments are wrong, or the command fails.
+pub(crate) fn execute(args: impl IntoIterator<Item = String>, context: &Context) -> Result<(), Failure> {
+    let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+    cli.command.run(context)
 }
 
 fn logging(flags: &global::Reporting) {

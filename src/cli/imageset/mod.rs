@@ -29,8 +29,7 @@ pub enum Imageset {
     Bundles(listing::Bundles),
     /// List packages, channels and versions of a catalog.
     Operators(listing::Operators),
-    /// List the releases of an update channel with their payloads.
-    Releases(releases::Releases),
+
     /// Show what a new inventory adds, drops and costs.
     Diff(diff::Diff),
 }
@@ -47,7 +46,7 @@ impl Imageset {
             Self::Check(args) => args.run(context),
             Self::Bundles(args) => args.run(context),
             Self::Operators(args) => args.run(context),
-            Self::Releases(args) => args.run(context),
+
             Self::Diff(args) => args.run(context),
         }
     }

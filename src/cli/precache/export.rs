@@ -26,6 +26,9 @@ pub struct Export {
     /// All images.
     #[arg(long, conflicts_with = "images")]
     all: bool,
+    /// Which image of a list goes into a docker-archive.
+    #[arg(long, value_name = "ARCH", default_value = "amd64")]
+    arch: String,
     /// The archive; for dir-tgz the directory that gets one file for each image.
     #[arg(short, value_name = "OUT")]
     out: PathBuf,
@@ -54,7 +57,7 @@ impl Export {
             match self.format {
                 ArchiveFormat::DirTgz => self.write_each(&data, &images, &files, context)?,
                 ArchiveFormat::OciArchive => oci_archive(&data.store, &images, &self.out)?,
-                ArchiveFormat::DockerArchive => docker_archive(&data.store, &images, &self.out)?,
+                ArchiveFormat::DockerArchive => docker_archive(&data.store, &images, &self.arch, &self.out)?,
             }
         }
         let verb = if self.dry_run { "would write" } else { "wrote" };

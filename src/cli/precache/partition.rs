@@ -1,7 +1,7 @@
 //! `precache partition`: show the plan, ask, apply.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
@@ -38,6 +38,9 @@ pub struct Partition {
     /// Label of the partition that --reset keeps, byte for byte.
     #[arg(long, value_name = "LABEL", requires = "reset")]
     keep: Option<String>,
+    /// Fill the new filesystem with what is in this directory; in an image file this needs no root.
+    #[arg(long, value_name = "DIR", conflicts_with = "reset")]
+    populate: Option<PathBuf>,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -68,7 +71,8 @@ impl Partition {
         if !self.yes {
             confirm(&plan)?;
         }
-        let applied = disk::apply(&plan, Populate::Empty, context.reporter.as_ref())?;
+        let populate = self.populate.as_deref().map_or(Populate::Empty, Populate::From);
+        let applied = disk::apply(&plan, populate, context.reporter.as_ref())?;
         context.result(&json!({"plan": plan, "applied": applied}), || match &applied.partition {
             Some(made) => {
                 let place = made.node.as_ref().map_or_else(|| applied.device.display().to_string(), |n| n.display().to_string());
