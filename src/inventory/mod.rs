@@ -18,6 +18,7 @@ mod error;
 mod index_image;
 mod inputs;
 mod layer;
+pub mod graph;
 pub mod lock;
 pub mod mapping;
 mod operators;

@@ -1,4 +1,7 @@
-//! One line per finished item and a summary line every ten seconds, on stderr: for logs and pipes.
+//! One line per finished item of 1 MiB or more and a summary line every ten seconds, on stderr: for logs and pipes.
+//!
+//! Smaller items count in the summary only: an inventory has hundreds of manifests of a few hundred bytes, and a log that
+//! names each of them hides what a person looks for.
 
 use std::io::Write as _;
 use std::sync::Mutex;
@@ -9,6 +12,8 @@ use super::meter::Meter;
 use crate::progress::{Event, Reporter};
 
 const EVERY: Duration = Duration::from_secs(10);
+
+const WORTH_A_LINE: u64 = 1 << 20;
 
 /// The plain reporter.
 #[derive(Debug)]
@@ -46,6 +51,7 @@ impl State {
         match event {
             Event::Finished { .. } => {
                 let item = ended.map(|i| (i.name, i.size.unwrap_or(i.done)));
+                let item = item.filter(|(_, size)| *size >= WORTH_A_LINE);
                 lines.extend(item.map(|(name, size)| {
                     format!("{}: {name} ({})", self.meter.phase, format::bytes(size))
                 }));
