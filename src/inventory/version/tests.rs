@@ -1,0 +1,2 @@
+use super::blang::{self, Range};
+use super::masterminds::{self, Constraint, Prereleases};
