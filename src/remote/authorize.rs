@@ -16,6 +16,7 @@ use crate::oci::SourceErrorKind;
 pub(super) async fn header(
     client: &Client,
     place: &Place,
+    scope: &str,
     rejected: Option<&HeaderValue>,
 ) -> Result<Option<HeaderValue>, Fault> {
     let Some(scheme) = place.host.auth_scheme() else {
@@ -37,7 +38,7 @@ pub(super) async fn header(
                 http: &place.host.http,
                 realm: &realm,
                 service: service.as_deref(),
-                scope: &place.host.scope(&place.image),
+                scope,
                 credential: credential.as_ref(),
                 patience: client.stall(),
             };

@@ -33,7 +33,7 @@ pub(super) struct Inner {
     pub(super) credentials: Credentials,
     pub(super) tokens: Tokens,
     registries: Registries,
-    clients: Clients,
+    pub(super) clients: Clients,
     hosts: Mutex<BTreeMap<(String, bool), Arc<Host>>>,
     jitter: Arc<Jitter>,
 }

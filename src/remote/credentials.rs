@@ -482,6 +482,40 @@ mod tests {
     }
 
     #[test]
+    fn helpers_are_asked_on_stdin() {
+        let dir = tempfile::tempdir().unwrap();
+        let (text, program) = (dir.path().join("text"), dir.path().join("helper"));
+        let script = r#"#!/bin/sh
+read host
+case $1.$host in
+get.a.io) echo '{"ServerURL":"a.io","Username":"u","Secret":"hunter2"}' ;;
+get.b.io) echo '{"ServerURL":"b.io","Username":"<token>","Secret":"t"}' ;;
+get.c.io) echo 'credentials not found in native keychain'; exit 1 ;;
+get.d.io) echo 'hunter2' ;;
+*) echo 'locked' >&2; exit 1 ;;
+esac
+"#;
+        // Copied by another process: a file that this one has just written may still be open in a fork of another test.
+        fs_err::write(&text, script).unwrap();
+        let copy = [
+            "-m",
+            "755",
+            text.to_str().unwrap(),
+            program.to_str().unwrap(),
+        ];
+        exec::run("install", &copy).unwrap();
+        let ask = |host| ask_helper(program.to_str().unwrap(), host);
+        assert!(matches!(ask("a.io"), Ok(Some(Credential::Login { user, .. })) if user == "u"));
+        assert!(matches!(
+            ask("b.io"),
+            Ok(Some(Credential::IdentityToken(_)))
+        ));
+        assert_eq!(ask("c.io"), Ok(None));
+        assert!(!ask("d.io").unwrap_err().contains("hunter2"));
+        assert!(ask("e.io").unwrap_err().contains("locked"));
+    }
+
+    #[test]
     fn secrets_do_not_show() {
         let login = Credential::Login {
             user: "u".to_owned(),

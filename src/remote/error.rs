@@ -137,6 +137,8 @@ pub(super) fn root_text(error: &dyn std::error::Error) -> String {
         .unwrap_or_default()
 }
 
+const PLAIN_HTTP: &str = "for a plain HTTP registry set `insecure = true` for it in registries.conf, or use --tls-verify=false";
+
 impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
         let root = root_text(&error);
@@ -144,8 +146,7 @@ impl From<reqwest::Error> for Fault {
             return certificate_fault(&root);
         }
         if root.contains("InvalidContentType") || root.contains("corrupt message") {
-            return Self::config("the server does not speak TLS")
-                .with_hint("for a plain HTTP registry set `insecure = true` for it in registries.conf, or use --tls-verify=false");
+            return Self::config("the server does not speak TLS").with_hint(PLAIN_HTTP);
         }
         if error.is_redirect() {
             return Self::protocol(root);
@@ -159,6 +160,10 @@ impl From<reqwest::Error> for Fault {
             } else {
                 "no answer within the time limit"
             });
+        }
+        // Some servers hang up on a TLS hello that they do not understand.
+        if error.is_connect() && (root.contains("reset") || root.contains("eof")) {
+            return Self::later(root).with_hint(PLAIN_HTTP);
         }
         Self::later(root)
     }

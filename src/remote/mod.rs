@@ -36,13 +36,16 @@ mod itinerary;
 mod limit;
 mod options;
 mod pull;
+mod push;
 mod registries;
 mod secret;
 mod tls;
 mod token;
 mod transport;
+mod web;
 
 pub use client::Client;
 pub use credentials::CredentialSource;
 pub use error::Error;
 pub use options::{Environment, Options, RetryPolicy};
+pub use push::Pushed;

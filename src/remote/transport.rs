@@ -63,7 +63,8 @@ pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Resul
     let host = &place.host;
     let (scheme, repository) = (host.scheme().await?, place.image.repository());
     let url = format!("{scheme}://{}/v2/{repository}/{}", host.name, ask.path);
-    let mut header = authorize::header(client, place, None).await?;
+    let scope = || host.scope(&place.image);
+    let mut header = authorize::header(client, place, &scope(), None).await?;
     let mut replays = if header.is_none() { 2 } else { 1 };
     loop {
         let request = ask.request(&host.http, &url, header.as_ref());
@@ -79,7 +80,7 @@ pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Resul
             && replays > 0
         {
             host.learn(challenge, &place.image);
-            other = authorize::header(client, place, header.as_ref()).await?;
+            other = authorize::header(client, place, &scope(), header.as_ref()).await?;
         }
         if other.is_none() {
             return Err(authorize::refused(client, place, response).await);
@@ -87,6 +88,20 @@ pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Resul
         header = other;
         replays -= 1;
     }
+}
+
+/// Asks a registry how it wants to be talked to, unless that is known.
+pub(super) async fn learn_challenge(client: &Client, place: &Place) -> Result<(), Fault> {
+    let host = &place.host;
+    if host.auth_scheme().is_some() {
+        return Ok(());
+    }
+    let url = format!("{}://{}/v2/", host.scheme().await?, host.name);
+    let response = answer(host.http.get(url), client.stall()).await?;
+    if let Some(challenge) = asks_for_other(&response) {
+        host.learn(challenge, &place.image);
+    }
+    Ok(())
 }
 
 /// The challenge of a refusal that other credentials may turn.
@@ -160,8 +175,20 @@ pub(super) async fn said(response: Response, patience: Duration) -> String {
     }
 }
 
-/// The code and message of a distribution-spec error body; nothing of an HTML page.
+/// The body of a refusal, when short, for [`words_of`].
 async fn registry_words(mut response: Response) -> Option<String> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        if body.len() + chunk.len() > ERROR_BODY_CAP {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    words_of(&body)
+}
+
+/// The code and message of a distribution-spec error body; nothing of an HTML page.
+pub(super) fn words_of(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Body {
         errors: Vec<One>,
@@ -171,14 +198,7 @@ async fn registry_words(mut response: Response) -> Option<String> {
         code: Option<String>,
         message: Option<String>,
     }
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        if body.len() + chunk.len() > ERROR_BODY_CAP {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let parsed: Body = serde_json::from_slice(&body).ok()?;
+    let parsed: Body = serde_json::from_slice(body).ok()?;
     let first = parsed.errors.into_iter().next()?;
     let words = [first.code, first.message].into_iter().flatten();
     let text = words.collect::<Vec<_>>().join(": ");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use bytes::Bytes;
 use snoforge::oci::Digest;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{Access, Fault, Rule, Seen};
@@ -267,6 +267,9 @@ pub(super) async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -
             break at;
         }
         if buffer.first().is_some_and(|b| !b.is_ascii_uppercase()) || buffer.len() > 64 << 10 {
+            // What Go's server says to a TLS hello.
+            let refusal = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+            socket.write_all(refusal).await.ok()?;
             return None;
         }
         if socket.read_buf(buffer).await.ok()? == 0 {
