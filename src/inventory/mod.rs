@@ -15,6 +15,8 @@ mod catalog_cache;
 mod contents;
 mod documents;
 mod error;
+pub mod graph;
+mod graphs;
 mod index_image;
 mod inputs;
 mod layer;
@@ -35,6 +37,7 @@ pub mod views;
 
 pub use documents::{DocumentError, Documents, Offline};
 pub use error::{Category, InventoryError};
+pub use graphs::SourcedGraphs;
 pub use inputs::{GraphSource, Inputs, Options, Resolved};
 pub use operators::read_catalog;
 pub use resolve::{from_mapping, resolve};
