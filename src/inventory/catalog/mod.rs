@@ -15,7 +15,7 @@ pub mod filter;
 mod ignore;
 pub mod listing;
 pub mod model;
-mod nearest;
+pub(super) mod nearest;
 pub mod parse;
 pub mod pins;
 mod raw;

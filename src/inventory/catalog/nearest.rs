@@ -4,7 +4,7 @@ use super::listing::compare_versions;
 
 /// Returns up to `count` of the names nearest to `wanted` by edit distance, nearest first.
 /// Names that differ in more than half of their letters are left out, unless nothing else is left.
-pub(super) fn names<'a>(
+pub(in crate::inventory) fn names<'a>(
     wanted: &str,
     all: impl IntoIterator<Item = &'a str>,
     count: usize,
@@ -26,7 +26,7 @@ pub(super) fn names<'a>(
 }
 
 /// Returns up to `count` versions around the place where `wanted` would stand, rising.
-pub(super) fn versions<'a>(
+pub(in crate::inventory) fn versions<'a>(
     wanted: &str,
     all: impl IntoIterator<Item = &'a str>,
     count: usize,
