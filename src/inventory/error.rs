@@ -7,6 +7,7 @@ use crate::oci::{ManifestError, ReferenceError, SourceError, SourceErrorKind};
 
 use super::Resolved;
 use super::catalog::CatalogError;
+use super::graph::GraphError;
 use super::signature::SignatureError;
 
 /// What kind of failure it is; `cli` maps it to an exit code.
@@ -77,6 +78,9 @@ pub enum InventoryError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The update graph does not have what was asked for.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// No release fits what was asked for.
     #[error("{0}")]
     Release(String),
@@ -141,11 +145,13 @@ impl InventoryError {
     pub fn category(&self) -> Category {
         match self {
             Self::Source(error) => source_category(error.kind),
+            Self::Graph(error) if error.is_unavailable() => Category::Remote,
             Self::Document(_) | Self::Manifest { .. } | Self::Image { .. } | Self::Layer { .. } => {
                 Category::Remote
             }
             Self::Signature { .. } => Category::Verification,
             Self::Reference { .. }
+            | Self::Graph(_)
             | Self::Release(_)
             | Self::Request { .. }
             | Self::Catalog { .. }
@@ -168,6 +174,7 @@ impl InventoryError {
     pub fn place(&self) -> Option<At> {
         match self {
             Self::Request { at, .. } => *at,
+            Self::Graph(error) => error.place(),
             _ => None,
         }
     }
@@ -178,6 +185,7 @@ impl InventoryError {
             Self::Source(error) => error.hint.clone(),
             Self::Image { hint, .. } | Self::Request { hint, .. } => hint.clone(),
             Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::Graph(error) => error.hint(),
             Self::Catalog { error, .. } => error.hint().map(str::to_owned),
             Self::Release(_) => Some(
                 "`snoforge imageset releases --channel C` lists what a channel has; --release-image names a payload directly"

@@ -15,8 +15,8 @@ use super::lock::{Inventory, Request};
 /// Where update graphs come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GraphSource {
-    /// The graph service; the base URL without query ([`GraphSource::SERVICE`] unless overridden).
-    Service(String),
+    /// The graph service; a base URL without query replaces the products' own (`UPDATE_URL_OVERRIDE`).
+    Service(Option<String>),
     /// A saved graph, which stands in for every channel and architecture asked for.
     File {
         /// Its name for messages.
@@ -26,11 +26,6 @@ pub enum GraphSource {
     },
     /// No graph: releases come from `release_image` or from the registry's own tags.
     None,
-}
-
-impl GraphSource {
-    /// Red Hat's graph service.
-    pub const SERVICE: &str = "https://api.openshift.com/api/upgrades_info/v1/graph";
 }
 
 /// Everything that decides what is in an inventory.
@@ -122,7 +117,7 @@ impl Inputs {
             release_image: None,
             extra_images: Vec::new(),
             semantics: None,
-            graph: GraphSource::Service(GraphSource::SERVICE.to_owned()),
+            graph: GraphSource::Service(None),
             cache_directory: None,
             signature,
             options: Options::default(),

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::config::model::{Located, Product, ReleaseChannel};
+use crate::config::model::{Located, PlatformSet, Product, ReleaseChannel};
 use crate::oci::Reference;
 
 use super::candidates::{Candidate, Destination};
+use super::graph::{GraphError, select_releases};
+use super::graphs::SourcedGraphs;
 use super::lock::{self, Origin, Signature};
 use super::payload::{self, Payload};
 use super::resolve::architectures;
@@ -182,11 +184,17 @@ async fn find(session: &Session<'_>, inputs: &Inputs, out: &mut Releases) -> Vec
             }
         },
     };
+    if channels.is_empty() {
+        return Vec::new();
+    }
+    let platform = PlatformSet {
+        channels,
+        ..platform.clone()
+    };
+    let graphs = SourcedGraphs::new(&inputs.graph, session.services.documents);
     let mut images = Vec::new();
-    if !channels.is_empty() {
-        for architecture in architectures(&inputs.options, &platform.architectures) {
-            images.extend(for_architecture(session, inputs, &channels, &architecture, out).await);
-        }
+    for architecture in architectures(&inputs.options, &platform.architectures) {
+        images.extend(for_architecture(inputs, &platform, &architecture, &graphs, out).await);
     }
     images
 }
@@ -224,7 +232,7 @@ fn by_tag(
         let name = &channel.name.value;
         let Some(version) = exact.filter(|_| channel.product == Product::Ocp) else {
             out.failures.push(InventoryError::Release(format!(
-                "channel {name}: its versions are known to the update graph only ({why})"
+                "channel {name}: its versions are known to the update graph only, which cannot be had ({why})"
             )));
             continue;
         };
@@ -245,13 +253,49 @@ fn by_tag(
     images
 }
 
+/// Graph first; by tag where the graph cannot be had, or where `-r` names a version that its stable channel does not have (yet).
 async fn for_architecture(
-    session: &Session<'_>,
     inputs: &Inputs,
-    channels: &[ReleaseChannel],
+    platform: &PlatformSet,
     architecture: &str,
+    graphs: &SourcedGraphs<'_>,
     out: &mut Releases,
 ) -> Vec<Reference> {
-    let _ = (session, inputs);
-    by_tag(channels, architecture, "no update graph is used", out)
+    let errors = match select_releases(platform, architecture, graphs).await {
+        Ok(selection) => {
+            out.warnings.extend(selection.warnings);
+            let payloads = selection.releases.iter().map(|r| &r.payload);
+            return out.references(payloads);
+        }
+        Err(errors) => errors,
+    };
+    let by_version = inputs.release.is_some();
+    let other_way = |e: &GraphError| e.is_unavailable() || (by_version && e.hint().is_some());
+    match errors.first() {
+        Some(first) if errors.iter().all(other_way) => {
+            let why = first.to_string();
+            by_tag(&platform.channels, architecture, &why, out)
+        }
+        _ => {
+            let errors = errors.into_iter().map(InventoryError::Graph);
+            out.failures.extend(errors);
+            Vec::new()
+        }
+    }
+}
+
+impl Releases {
+    fn references<'a>(&mut self, payloads: impl Iterator<Item = &'a String>) -> Vec<Reference> {
+        let mut images = Vec::new();
+        for payload in payloads {
+            match payload.parse() {
+                Ok(image) => images.push(image),
+                Err(error) => self.failures.push(InventoryError::Reference {
+                    place: "update graph".to_owned(),
+                    error,
+                }),
+            }
+        }
+        images
+    }
 }

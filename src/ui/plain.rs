@@ -50,10 +50,10 @@ impl State {
         let mut lines = Vec::new();
         match event {
             Event::Finished { .. } => {
-                let item = ended.map(|i| (i.name, i.size.unwrap_or(i.done)));
-                let item = item.filter(|(_, size)| *size >= WORTH_A_LINE);
-                lines.extend(item.map(|(name, size)| {
-                    format!("{}: {name} ({})", self.meter.phase, format::bytes(size))
+                let worth = ended.filter(|i| i.size.is_none_or(|size| size >= WORTH_A_LINE));
+                lines.extend(worth.map(|item| {
+                    let size = item.size.map(|size| format!(" ({})", format::bytes(size)));
+                    format!("{}: {}{}", self.meter.phase, item.name, size.unwrap_or_default())
                 }));
             }
             Event::Failed { reason, .. } => {

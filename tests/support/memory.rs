@@ -1,6 +1,7 @@
 //! Images made in memory, and a source that serves them: what the inventory is tested against without a network.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::allow_attributes,
     reason = "each test binary uses its own part of this"
 )]
@@ -88,7 +89,10 @@ impl Fake {
 
     /// An image manifest with its blobs, not yet under any name.
     pub fn image(&mut self, config: &serde_json::Value, layers: Vec<Vec<u8>>) -> RawManifest {
-        let config = self.blob(config.to_string().into_bytes(), "application/vnd.oci.image.config.v1+json");
+        let config = self.blob(
+            config.to_string().into_bytes(),
+            "application/vnd.oci.image.config.v1+json",
+        );
         let layers: Vec<Descriptor> = layers
             .into_iter()
             .map(|l| self.blob(l, "application/vnd.oci.image.layer.v1.tar+gzip"))
@@ -103,7 +107,12 @@ impl Fake {
             let mut descriptor = image.descriptor().clone();
             descriptor.platform = Some(Platform {
                 architecture: (*architecture).to_owned(),
-                os: if *architecture == "unknown" { "unknown" } else { "linux" }.to_owned(),
+                os: if *architecture == "unknown" {
+                    "unknown"
+                } else {
+                    "linux"
+                }
+                .to_owned(),
                 variant: None,
             });
             descriptor
@@ -123,7 +132,8 @@ impl Fake {
     /// Puts a manifest under any pull spec, true or not.
     pub fn name(&mut self, pull_spec: &str, manifest: &RawManifest) {
         let reference: Reference = pull_spec.parse().unwrap();
-        self.manifests.insert(reference.to_string(), manifest.clone());
+        self.manifests
+            .insert(reference.to_string(), manifest.clone());
     }
 
     /// A small image of its own, under its digest; returns the pinned pull spec.
@@ -160,6 +170,12 @@ impl Fake {
         let reference: Reference = tagged.parse().unwrap();
         self.push(&reference.name(), &manifest);
         manifest
+    }
+
+    /// What a pull spec stands for.
+    pub fn manifest_of(&self, pull_spec: &str) -> RawManifest {
+        let reference: Reference = pull_spec.parse().unwrap();
+        self.manifests[&reference.to_string()].clone()
     }
 
     pub fn requests(&self, kind: &str) -> usize {
@@ -211,7 +227,11 @@ impl ImageSource for Fake {
             SourceError::new(SourceErrorKind::NotFound, what.clone(), "no such blob")
         })?;
         let wrong: Bytes = bytes.iter().map(|b| b ^ 1).collect::<Vec<u8>>().into();
-        let endpoint = if request.avoid.is_empty() { "one" } else { "two" };
+        let endpoint = if request.avoid.is_empty() {
+            "one"
+        } else {
+            "two"
+        };
         let mut chunks: Vec<Result<Bytes, SourceError>> = Vec::new();
         let served = match self.faults.get(request.digest) {
             Some(Fault::WrongAlways) => wrong,
