@@ -3,6 +3,7 @@
 //! The data lies beside the checkout (`../shared/data/imagesets`); without it these tests say so and pass.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "support/memory.rs"]
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! Resolving image sets against a source in memory: releases, catalogs of several layers, lists, failures, mappings.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/memory.rs"]
 mod support;
 
 use serde_json::json;

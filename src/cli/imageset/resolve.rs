@@ -133,8 +133,7 @@ impl ResolveFlags {
             let bytes = check::read(path)?.into_bytes().into();
             return Ok(GraphSource::File { name: path.display().to_string(), bytes });
         }
-        let service = env("UPDATE_URL_OVERRIDE").unwrap_or_else(|| GraphSource::SERVICE.to_owned());
-        Ok(GraphSource::Service(service))
+        Ok(GraphSource::Service(env("UPDATE_URL_OVERRIDE")))
     }
 }
 
