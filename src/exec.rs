@@ -75,7 +75,12 @@ pub fn run_with_input<A: AsRef<OsStr> + fmt::Debug>(
 }
 
 /// A user's `PATH` often lacks the directory where mkfs and blkid are; it is tried second.
-fn start<A: AsRef<OsStr>>(directory: &Path, program: &str, args: &[A], input: &[u8]) -> io::Result<Output> {
+fn start<A: AsRef<OsStr>>(
+    directory: &Path,
+    program: &str,
+    args: &[A],
+    input: &[u8],
+) -> io::Result<Output> {
     match start_at(directory, program, args, input) {
         Err(e) if e.kind() == io::ErrorKind::NotFound && !program.contains('/') => {
             start_at(directory, &format!("/usr/sbin/{program}"), args, input)
@@ -84,8 +89,17 @@ fn start<A: AsRef<OsStr>>(directory: &Path, program: &str, args: &[A], input: &[
     }
 }
 
-fn start_at<A: AsRef<OsStr>>(directory: &Path, program: &str, args: &[A], input: &[u8]) -> io::Result<Output> {
-    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+fn start_at<A: AsRef<OsStr>>(
+    directory: &Path,
+    program: &str,
+    args: &[A],
+    input: &[u8],
+) -> io::Result<Output> {
+    let stdin = if input.is_empty() {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    };
     let mut child = command(program)
         .args(args)
         .current_dir(directory)

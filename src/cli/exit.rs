@@ -89,6 +89,20 @@ impl<E: Categorised> From<E> for Failure {
     }
 }
 
+/// Several failures of one kind as one: the first decides category and hint.
+pub fn several<E: Categorised>(errors: &[E]) -> Failure {
+    let message = errors
+        .iter()
+        .map(|e| chain(e))
+        .collect::<Vec<_>>()
+        .join("\nerror: ");
+    Failure {
+        exit: errors.first().map_or(Exit::Internal, Categorised::exit),
+        message,
+        hint: errors.iter().find_map(Categorised::advice),
+    }
+}
+
 /// The error and its sources in one line; a source that an error repeats in its own text is not said twice.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -87,7 +87,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 ///
 /// # Errors
 /// The arguments are wrong, or the command fails.
-pub(crate) fn execute(args: impl IntoIterator<Item = String>, context: &Context) -> Result<(), Failure> {
+pub(crate) fn execute(
+    args: impl IntoIterator<Item = String>,
+    context: &Context,
+) -> Result<(), Failure> {
     let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
     cli.command.run(context)
 }

@@ -33,7 +33,8 @@ impl RegistryFlags {
             cert_dir: self.cert_dir.clone(),
             tls_verify: self.tls_verify,
             limit_rate: self.limit_rate.and_then(NonZeroU64::new),
-            jitter_seed: u64::from(std::process::id()) ^ jiff::Timestamp::now().as_microsecond().unsigned_abs(),
+            jitter_seed: u64::from(std::process::id())
+                ^ jiff::Timestamp::now().as_microsecond().unsigned_abs(),
             ..Options::default()
         };
         Ok(Client::new(options)?)
@@ -55,7 +56,10 @@ pub struct Web(pub Client);
 #[async_trait]
 impl Documents for Web {
     async fn get(&self, url: &str, accept: &str) -> Result<Option<Bytes>, DocumentError> {
-        let failed = |e: SourceError| DocumentError { url: url.to_owned(), detail: e.detail };
+        let failed = |e: SourceError| DocumentError {
+            url: url.to_owned(),
+            detail: e.detail,
+        };
         self.0.get_document(url, accept).await.map_err(failed)
     }
 }

@@ -32,15 +32,23 @@ pub fn run(context: &Context, dir: &Path) -> Result<(), Failure> {
     let registry = Registry::start(work.path())?;
     let disk = dir.join("data-disk.img");
     // A run before this one may have left a partition in it.
-    fs_err::File::create(&disk).and_then(|file| file.set_len(DISK_BYTES)).map_err(io)?;
+    fs_err::File::create(&disk)
+        .and_then(|file| file.set_len(DISK_BYTES))
+        .map_err(io)?;
     for step in steps(dir, &registry, &disk) {
         step.run(context)?;
     }
-    let bytes = fs_err::read_dir(dir.join("data/oci/blobs/sha256")).map_err(io)?.count();
+    let bytes = fs_err::read_dir(dir.join("data/oci/blobs/sha256"))
+        .map_err(io)?
+        .count();
     let document = json!({"dir": dir, "seconds": started.elapsed().as_secs_f64(), "blobs": bytes, "diskImage": disk});
     context.result(&document, || {
         let dir = dir.display();
-        format!("\nDone in {}. In {dir}:\n{}", format::duration(started.elapsed()), tour())
+        format!(
+            "\nDone in {}. In {dir}:\n{}",
+            format::duration(started.elapsed()),
+            tour()
+        )
     })
 }
 
@@ -49,9 +57,14 @@ fn tour() -> String {
         ("imageset.yaml", "what was asked for"),
         ("inventory/", "the lock and the field's text files"),
         ("data/", "the data directory: every image once, verified"),
-        ("data-disk.img", "a disk with a GPT partition `data` that holds the same (gdisk -l data-disk.img)"),
+        (
+            "data-disk.img",
+            "a disk with a GPT partition `data` that holds the same (gdisk -l data-disk.img)",
+        ),
     ];
-    lines.map(|(name, what)| format!("  {name:<15} {what}")).join("\n")
+    lines
+        .map(|(name, what)| format!("  {name:<15} {what}"))
+        .join("\n")
 }
 
 /// One command line with its reason.
@@ -62,34 +75,94 @@ struct Step {
 
 impl Step {
     fn new(why: &'static str, args: &[&str], more: &[&str]) -> Self {
-        Self { why, args: args.iter().chain(more).map(ToString::to_string).collect() }
+        Self {
+            why,
+            args: args.iter().chain(more).map(ToString::to_string).collect(),
+        }
     }
 
     fn run(self, context: &Context) -> Result<(), Failure> {
         let context = context.nested();
-        context.say(&format!("\n# {}\n$ snoforge {}", self.why, self.args.join(" ")));
-        execute(std::iter::once("snoforge".to_owned()).chain(self.args), &context)
+        context.say(&format!(
+            "\n# {}\n$ snoforge {}",
+            self.why,
+            self.args.join(" ")
+        ));
+        execute(
+            std::iter::once("snoforge".to_owned()).chain(self.args),
+            &context,
+        )
     }
 }
 
 fn steps(dir: &Path, registry: &Registry, disk: &Path) -> Vec<Step> {
     let path = |name: &str| dir.join(name).display().to_string();
-    let (set, inventory, data, disk) = (path("imageset.yaml"), path("inventory"), path("data"), disk.display().to_string());
-    let versions =
-        ["-r", sample::RELEASE, "--acm-version", sample::ACM_VERSION, "--mce-version", sample::MCE_VERSION];
-    let (graph, conf) = (registry.graph.display().to_string(), registry.conf.display().to_string());
+    let (set, inventory, data, disk) = (
+        path("imageset.yaml"),
+        path("inventory"),
+        path("data"),
+        disk.display().to_string(),
+    );
+    let versions = [
+        "-r",
+        sample::RELEASE,
+        "--acm-version",
+        sample::ACM_VERSION,
+        "--mce-version",
+        sample::MCE_VERSION,
+    ];
+    let (graph, conf) = (
+        registry.graph.display().to_string(),
+        registry.conf.display().to_string(),
+    );
     // The sample is not signed, and its graph is a file: nothing is asked of the outside.
-    let sample = ["--graph", &graph, "--registries-conf", &conf, "--ignore-release-signature"];
+    let sample = [
+        "--graph",
+        &graph,
+        "--registries-conf",
+        &conf,
+        "--ignore-release-signature",
+    ];
     let download = [&versions[..], &["--parallel", "10", "-f", &data]].concat();
     vec![
-        Step::new("An image set for the release", &["imageset", "init", "-o", &set], &versions),
-        Step::new("Check it, without any network", &["imageset", "check", "-c", &set], &[]),
-        Step::new("Work out and pin every image", &["imageset", "resolve", "-c", &set, "-o", &inventory], &sample),
-        Step::new("Fetch every blob once", &[&["precache", "download"][..], &download].concat(), &sample),
-        Step::new("Read everything back and compare digests", &["precache", "verify", "-f", &data], &[]),
+        Step::new(
+            "An image set for the release",
+            &["imageset", "init", "-o", &set],
+            &versions,
+        ),
+        Step::new(
+            "Check it, without any network",
+            &["imageset", "check", "-c", &set],
+            &[],
+        ),
+        Step::new(
+            "Work out and pin every image",
+            &["imageset", "resolve", "-c", &set, "-o", &inventory],
+            &sample,
+        ),
+        Step::new(
+            "Fetch every blob once",
+            &[&["precache", "download"][..], &download].concat(),
+            &sample,
+        ),
+        Step::new(
+            "Read everything back and compare digests",
+            &["precache", "verify", "-f", &data],
+            &[],
+        ),
         Step::new(
             "A data disk with the same content",
-            &["precache", "partition", "-d", &disk, "-s", "1", "--populate", &data, "--yes"],
+            &[
+                "precache",
+                "partition",
+                "-d",
+                &disk,
+                "-s",
+                "1",
+                "--populate",
+                &data,
+                "--yes",
+            ],
             &[],
         ),
     ]

@@ -30,23 +30,40 @@ impl Registry {
         let io = |e: std::io::Error| Failure::new(Exit::Io, format!("cannot make the sample: {e}"));
         let sample = sample::make().map_err(io)?;
         let store = fill(&dir.join("registry"), &sample)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(io)?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).map_err(io)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(io)?;
+        let listener = runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .map_err(io)?;
         let port = listener.local_addr().map_err(io)?.port();
         let stop = CancellationToken::new();
         let served = registry::Registry::open(store)?;
-        runtime.spawn(registry::serve(served, listener, None, stop.clone().cancelled_owned()));
+        runtime.spawn(registry::serve(
+            served,
+            listener,
+            None,
+            stop.clone().cancelled_owned(),
+        ));
         let (graph, conf) = (dir.join("graph.json"), dir.join("registries.conf"));
         atomic::write(&graph, sample.graph.to_string().as_bytes()).map_err(io)?;
         atomic::write(&conf, registries_conf(port).as_bytes()).map_err(io)?;
-        Ok(Self { graph, conf, _stop: stop.drop_guard(), _runtime: runtime })
+        Ok(Self {
+            graph,
+            conf,
+            _stop: stop.drop_guard(),
+            _runtime: runtime,
+        })
     }
 }
 
 fn fill(dir: &Path, sample: &Sample) -> Result<Store, Failure> {
     let store = Store::create(dir)?;
     for (digest, bytes) in &sample.blobs {
-        atomic::write(&store.blob_path(digest), bytes).map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        atomic::write(&store.blob_path(digest), bytes)
+            .map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
     }
     let mut entries = Vec::new();
     for (reference, manifest) in &sample.manifests {
@@ -58,6 +75,10 @@ fn fill(dir: &Path, sample: &Sample) -> Result<Store, Failure> {
 }
 
 fn registries_conf(port: u16) -> String {
-    let entry = |host: &str| format!("[[registry]]\nprefix = \"{host}\"\nlocation = \"127.0.0.1:{port}/{host}\"\ninsecure = true\n");
+    let entry = |host: &str| {
+        format!(
+            "[[registry]]\nprefix = \"{host}\"\nlocation = \"127.0.0.1:{port}/{host}\"\ninsecure = true\n"
+        )
+    };
     HOSTS.map(entry).join("\n")
 }

@@ -53,7 +53,12 @@ impl State {
                 let worth = ended.filter(|i| i.size.is_none_or(|size| size >= WORTH_A_LINE));
                 lines.extend(worth.map(|item| {
                     let size = item.size.map(|size| format!(" ({})", format::bytes(size)));
-                    format!("{}: {}{}", self.meter.phase, item.name, size.unwrap_or_default())
+                    format!(
+                        "{}: {}{}",
+                        self.meter.phase,
+                        item.name,
+                        size.unwrap_or_default()
+                    )
                 }));
             }
             Event::Failed { reason, .. } => {

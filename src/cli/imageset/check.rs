@@ -21,17 +21,21 @@ pub struct Check {
 impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let text = read(&self.config)?;
-        let (findings, warnings, failed) = match imageset::parse(&self.config.display().to_string(), &text) {
-            Ok(parsed) => {
-                let late = imageset::selection_errors(&self.config.display().to_string(), &parsed.imageset);
-                let failure = (!late.is_empty()).then(|| findings_failure(&late));
-                (late, parsed.warnings, failure)
-            }
-            Err(findings) => {
-                let failure = findings_failure(&findings);
-                (findings, Vec::new(), Some(failure))
-            }
-        };
+        let (findings, warnings, failed) =
+            match imageset::parse(&self.config.display().to_string(), &text) {
+                Ok(parsed) => {
+                    let late = imageset::selection_errors(
+                        &self.config.display().to_string(),
+                        &parsed.imageset,
+                    );
+                    let failure = (!late.is_empty()).then(|| findings_failure(&late));
+                    (late, parsed.warnings, failure)
+                }
+                Err(findings) => {
+                    let failure = findings_failure(&findings);
+                    (findings, Vec::new(), Some(failure))
+                }
+            };
         if failed.is_none() || context.is_json() {
             let rows = |list: &[Finding]| list.iter().map(row).collect::<Vec<_>>();
             context.result(&json!({"ok": failed.is_none(), "findings": rows(&findings), "warnings": rows(&warnings)}), || {
@@ -56,7 +60,12 @@ fn row(finding: &Finding) -> serde_json::Value {
 /// # Errors
 /// Not readable, or not UTF-8.
 pub fn read(path: &std::path::Path) -> Result<String, Failure> {
-    fs_err::read_to_string(path).map_err(|e| Failure::new(Exit::Usage, format!("cannot read {}: {}", path.display(), e.kind())))
+    fs_err::read_to_string(path).map_err(|e| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read {}: {}", path.display(), e.kind()),
+        )
+    })
 }
 
 /// Reads and validates an image set; warnings go to stderr.
@@ -71,7 +80,10 @@ pub fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed, String
     if !late.is_empty() {
         return Err(findings_failure(&late));
     }
-    parsed.warnings.iter().for_each(|warning| context.warn(&warning.to_string()));
+    parsed
+        .warnings
+        .iter()
+        .for_each(|warning| context.warn(&warning.to_string()));
     Ok((parsed, text))
 }
 
@@ -81,7 +93,18 @@ pub fn findings_failure(findings: &[Finding]) -> Failure {
         Some(hint) if findings.len() > 1 => format!("{f}\n  hint: {hint}"),
         _ => f.to_string(),
     };
-    let message = findings.iter().map(line).collect::<Vec<_>>().join("\nerror: ");
-    let hint = findings.first().filter(|_| findings.len() == 1).and_then(|f| f.hint.clone());
-    Failure { exit: Exit::Usage, message, hint }
+    let message = findings
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\nerror: ");
+    let hint = findings
+        .first()
+        .filter(|_| findings.len() == 1)
+        .and_then(|f| f.hint.clone());
+    Failure {
+        exit: Exit::Usage,
+        message,
+        hint,
+    }
 }

@@ -41,5 +41,6 @@ impl Diff {
 }
 
 fn load(path: &Path) -> Result<Inventory, Failure> {
-    read_lock(path)?.ok_or_else(|| Failure::new(Exit::Usage, format!("{} does not exist", path.display())))
+    read_lock(path)?
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("{} does not exist", path.display())))
 }

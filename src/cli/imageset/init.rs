@@ -102,12 +102,20 @@ impl Init {
     pub(super) fn run(mut self, context: &Context) -> Result<(), Failure> {
         self.template.du_profile |= self.profile == Profile::Du;
         let options = self.template.options(&self.release)?;
-        options.warnings().iter().for_each(|warning| context.warn(warning));
+        options
+            .warnings()
+            .iter()
+            .for_each(|warning| context.warn(warning));
         let text = template::render(&options)?;
         let Some(out) = self.out else {
-            return context.result(&serde_json::json!({"imageset": text}), || text.trim_end().to_owned());
+            return context.result(&serde_json::json!({"imageset": text}), || {
+                text.trim_end().to_owned()
+            });
         };
-        crate::io::atomic::write(&out, text.as_bytes()).map_err(|e| Failure::new(Exit::Io, format!("cannot write {e}")))?;
-        context.result(&serde_json::json!({"file": out}), || format!("wrote {}", out.display()))
+        crate::io::atomic::write(&out, text.as_bytes())
+            .map_err(|e| Failure::new(Exit::Io, format!("cannot write {e}")))?;
+        context.result(&serde_json::json!({"file": out}), || {
+            format!("wrote {}", out.display())
+        })
     }
 }

@@ -51,19 +51,29 @@ impl Bundles {
         let mut rows = Vec::new();
         for operator in &parsed.imageset.operators {
             let catalog = catalog(context, &self.registries, &operator.catalog.value)?;
-            let selection = select(&catalog, operator, semantics).map_err(|e| self.refused(operator, &e))?;
+            let selection =
+                select(&catalog, operator, semantics).map_err(|e| self.refused(operator, &e))?;
             rows.push((operator.catalog.value.clone(), selection));
         }
         let document = json!({"catalogs": rows.iter().map(document).collect::<Vec<_>>()});
-        context.result(&document, || rows.iter().map(text).collect::<Vec<_>>().join("\n\n"))
+        context.result(&document, || {
+            rows.iter().map(text).collect::<Vec<_>>().join("\n\n")
+        })
     }
 
     /// The filter's error with its place in the file.
     fn refused(&self, operator: &OperatorSet, error: &FilterError) -> Failure {
-        let at = error.place().filter(|at| at.line > 0).unwrap_or(operator.catalog.at);
+        let at = error
+            .place()
+            .filter(|at| at.line > 0)
+            .unwrap_or(operator.catalog.at);
         let file = self.config.display();
         let message = format!("{file}:{}:{}: {}", at.line, at.column, chain(error));
-        Failure { exit: Exit::Usage, message, hint: error.hint().map(str::to_owned) }
+        Failure {
+            exit: Exit::Usage,
+            message,
+            hint: error.hint().map(str::to_owned),
+        }
     }
 }
 
@@ -83,27 +93,55 @@ fn document((catalog, selection): &(String, Selection)) -> Value {
 /// The filter's warnings, with what it left empty or made invalid.
 fn warnings(selection: &Selection) -> Vec<String> {
     let mut all = selection.warnings.clone();
-    all.extend(selection.missing_packages.iter().map(|p| format!("nothing of package {} is left", p.value)));
-    all.extend(selection.validation_error.iter().map(|e| format!("the filtered catalog is invalid: {e}")));
+    all.extend(
+        selection
+            .missing_packages
+            .iter()
+            .map(|p| format!("nothing of package {} is left", p.value)),
+    );
+    all.extend(
+        selection
+            .validation_error
+            .iter()
+            .map(|e| format!("the filtered catalog is invalid: {e}")),
+    );
     all
 }
 
 fn text((catalog, selection): &(String, Selection)) -> String {
     let rows = selection.bundles.iter().map(|bundle| {
-        let within = selection.channels.iter().filter(|c| c.package == bundle.package && c.entries.contains(&bundle.name));
-        vec![bundle.package.clone(), bundle.name.clone(), within.map(|c| c.name.clone()).collect::<Vec<_>>().join(" ")]
+        let within = selection
+            .channels
+            .iter()
+            .filter(|c| c.package == bundle.package && c.entries.contains(&bundle.name));
+        vec![
+            bundle.package.clone(),
+            bundle.name.clone(),
+            within.map(|c| c.name.clone()).collect::<Vec<_>>().join(" "),
+        ]
     });
     let table = table::render(&["PACKAGE", "BUNDLE", "CHANNELS"], rows.collect(), &[]);
     let count = |n: usize, noun| format::count(n as u64, noun);
-    let total = format!("{}, {}", count(selection.bundles.len(), "bundle"), count(selection.images.len(), "image"));
-    let warnings: String = warnings(selection).iter().map(|w| format!("\nwarning: {w}")).collect();
+    let total = format!(
+        "{}, {}",
+        count(selection.bundles.len(), "bundle"),
+        count(selection.images.len(), "image")
+    );
+    let warnings: String = warnings(selection)
+        .iter()
+        .map(|w| format!("\nwarning: {w}"))
+        .collect();
     format!("{catalog}\n{table}\n{total}{warnings}")
 }
 
 fn catalog(context: &Context, registries: &RegistryFlags, name: &str) -> Result<Catalog, Failure> {
     let client = registries.client()?;
     let documents = registries.web()?;
-    let services = Services { source: &client, documents: &documents, reporter: context.reporter.as_ref() };
+    let services = Services {
+        source: &client,
+        documents: &documents,
+        reporter: context.reporter.as_ref(),
+    };
     let cache = cache_directory();
     let read = async { Ok(read_catalog(services, name, cache.as_deref()).await?) };
     block_on(read).map(|(_, catalog)| catalog)
@@ -133,11 +171,27 @@ impl Operators {
         let catalog = catalog(context, &self.registries, &self.catalog)?;
         let (header, rows) = self.rows(&catalog);
         if rows.is_empty() {
-            let what = self.channel.as_ref().or(self.package.as_ref()).map_or("packages", String::as_str);
-            return Err(Failure::new(Exit::Usage, format!("{}: there is no {what}", self.catalog)).hint("leave out --channel or --package to see what there is"));
+            let what = self
+                .channel
+                .as_ref()
+                .or(self.package.as_ref())
+                .map_or("packages", String::as_str);
+            return Err(
+                Failure::new(Exit::Usage, format!("{}: there is no {what}", self.catalog))
+                    .hint("leave out --channel or --package to see what there is"),
+            );
         }
-        let object = |row: &Vec<String>| Value::Object(header.iter().map(|h| camel(h)).zip(row.iter().map(|v| json!(v))).collect());
-        let document = json!({"catalog": self.catalog, "rows": rows.iter().map(object).collect::<Vec<_>>()});
+        let object = |row: &Vec<String>| {
+            Value::Object(
+                header
+                    .iter()
+                    .map(|h| camel(h))
+                    .zip(row.iter().map(|v| json!(v)))
+                    .collect(),
+            )
+        };
+        let document =
+            json!({"catalog": self.catalog, "rows": rows.iter().map(object).collect::<Vec<_>>()});
         context.result(&document, || table::render(&header, rows.clone(), &[]))
     }
 
@@ -145,19 +199,46 @@ impl Operators {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         match (&self.package, &self.channel) {
             (None, _) => {
-                let row = |p: crate::inventory::catalog::listing::PackageRow| vec![p.name, p.default_channel, or_dash(p.head), or_dash(p.version)];
-                (vec!["NAME", "DEFAULT CHANNEL", "HEAD", "VERSION"], packages(catalog).into_iter().map(row).collect())
+                let row = |p: crate::inventory::catalog::listing::PackageRow| {
+                    vec![
+                        p.name,
+                        p.default_channel,
+                        or_dash(p.head),
+                        or_dash(p.version),
+                    ]
+                };
+                (
+                    vec!["NAME", "DEFAULT CHANNEL", "HEAD", "VERSION"],
+                    packages(catalog).into_iter().map(row).collect(),
+                )
             }
             (Some(package), None) => {
                 let row = |c: crate::inventory::catalog::listing::ChannelRow| {
                     let mark = if c.is_default { "default" } else { "" };
-                    vec![c.package, c.channel, or_dash(c.head), or_dash(c.version), mark.to_owned()]
+                    vec![
+                        c.package,
+                        c.channel,
+                        or_dash(c.head),
+                        or_dash(c.version),
+                        mark.to_owned(),
+                    ]
                 };
-                (vec!["PACKAGE", "CHANNEL", "HEAD", "VERSION", "DEFAULT"], channels(catalog, package).into_iter().map(row).collect())
+                (
+                    vec!["PACKAGE", "CHANNEL", "HEAD", "VERSION", "DEFAULT"],
+                    channels(catalog, package).into_iter().map(row).collect(),
+                )
             }
             (Some(package), channel) => {
-                let row = |v: crate::inventory::catalog::listing::VersionRow| vec![v.channel, v.bundle, v.version];
-                (vec!["CHANNEL", "BUNDLE", "VERSION"], versions(catalog, package, channel.as_deref()).into_iter().map(row).collect())
+                let row = |v: crate::inventory::catalog::listing::VersionRow| {
+                    vec![v.channel, v.bundle, v.version]
+                };
+                (
+                    vec!["CHANNEL", "BUNDLE", "VERSION"],
+                    versions(catalog, package, channel.as_deref())
+                        .into_iter()
+                        .map(row)
+                        .collect(),
+                )
             }
         }
     }
@@ -167,5 +248,7 @@ impl Operators {
 fn camel(header: &str) -> String {
     let mut words = header.split(' ').map(str::to_lowercase);
     let first = words.next().unwrap_or_default();
-    words.fold(first, |text, word| text + &word.get(..1).unwrap_or_default().to_uppercase() + word.get(1..).unwrap_or_default())
+    words.fold(first, |text, word| {
+        text + &word.get(..1).unwrap_or_default().to_uppercase() + word.get(1..).unwrap_or_default()
+    })
 }

@@ -18,7 +18,9 @@ pub use init::TemplateFlags;
 #[derive(Debug, Subcommand)]
 pub enum Imageset {
     /// Write an imageset.yaml for a release.
-    #[command(after_help = "Example:\n  snoforge imageset init -r 4.13.1 --acm-version 2.7.4 --mce-version 2.2.4 -o imageset.yaml")]
+    #[command(
+        after_help = "Example:\n  snoforge imageset init -r 4.13.1 --acm-version 2.7.4 --mce-version 2.2.4 -o imageset.yaml"
+    )]
     Init(init::Init),
     /// Work out and pin every image: inventory.json and the field's text files.
     #[command(after_help = "Example:\n  snoforge imageset resolve -c imageset.yaml -o inventory/")]
@@ -30,6 +32,8 @@ pub enum Imageset {
     /// List packages, channels and versions of a catalog.
     Operators(listing::Operators),
 
+    /// List the releases of an update channel with their payloads.
+    Releases(releases::Releases),
     /// Show what a new inventory adds, drops and costs.
     Diff(diff::Diff),
 }
@@ -47,6 +51,7 @@ impl Imageset {
             Self::Bundles(args) => args.run(context),
             Self::Operators(args) => args.run(context),
 
+            Self::Releases(args) => args.run(context),
             Self::Diff(args) => args.run(context),
         }
     }

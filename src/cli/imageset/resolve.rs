@@ -12,7 +12,8 @@ use crate::cli::global::RegistryFlags;
 use crate::config::filter::ImageFilter;
 use crate::inventory::lock::{Inventory, LockError, Signature};
 use crate::inventory::{
-    Category, GraphSource, Inputs, InventoryError, Keyring, Options, Resolved, Services, SignatureCheck, Summary, mapping, views,
+    Category, GraphSource, Inputs, InventoryError, Keyring, Options, Resolved, Services,
+    SignatureCheck, Summary, mapping, views,
 };
 use crate::oci::{Digest, ImageSource, Reference};
 use crate::ui::{format, table};
@@ -77,12 +78,21 @@ impl ResolveFlags {
     ///
     /// # Errors
     /// A file is missing or wrong.
-    pub fn wanted(&self, context: &Context, config: &Path, ai_images: &[String]) -> Result<Wanted, Failure> {
+    pub fn wanted(
+        &self,
+        context: &Context,
+        config: &Path,
+        ai_images: &[String],
+    ) -> Result<Wanted, Failure> {
         let options = self.options(ai_images)?;
         if let Some(path) = &self.mapping {
             let text = check::read(path)?;
             let lines = mapping::parse(&text).map_err(|e| {
-                Failure::new(Exit::Usage, format!("{}: {}", path.display(), crate::cli::exit::chain(&e))).hint(e.hint())
+                Failure::new(
+                    Exit::Usage,
+                    format!("{}: {}", path.display(), crate::cli::exit::chain(&e)),
+                )
+                .hint(e.hint())
             })?;
             return Ok(Wanted::Mapping(lines, Digest::of(text.as_bytes()), options));
         }
@@ -90,7 +100,7 @@ impl ResolveFlags {
         let signature = self.signature()?;
         let mut inputs = Inputs::new(parsed.imageset, Digest::of(text.as_bytes()), signature);
         inputs.release_image.clone_from(&self.release_image);
-        inputs.graph = self.graph_source()?;
+        inputs.graph = graph_source(self.graph.as_deref())?;
         inputs.cache_directory = cache_directory();
         inputs.options = options;
         Ok(Wanted::Set(Box::new(inputs), text))
@@ -100,7 +110,8 @@ impl ResolveFlags {
         let filter = match &self.filter {
             Some(path) => {
                 let text = check::read(path)?;
-                ImageFilter::parse(&path.display().to_string(), &text).map_err(|found| check::findings_failure(&found))?
+                ImageFilter::parse(&path.display().to_string(), &text)
+                    .map_err(|found| check::findings_failure(&found))?
             }
             None => ImageFilter::default(),
         };
@@ -109,7 +120,8 @@ impl ResolveFlags {
         Ok(Options {
             architectures: self.arch.clone(),
             all_architectures: self.all_arch,
-            ai_images: ai_images.map_err(|e| Failure::new(Exit::Usage, format!("--ai-img: {e}")))?,
+            ai_images: ai_images
+                .map_err(|e| Failure::new(Exit::Usage, format!("--ai-img: {e}")))?,
             filter,
             ..Options::default()
         })
@@ -127,14 +139,21 @@ impl ResolveFlags {
         let now_unix = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
         Ok(SignatureCheck::WhenAvailable { now_unix, keyring })
     }
+}
 
-    fn graph_source(&self) -> Result<GraphSource, Failure> {
-        if let Some(path) = &self.graph {
-            let bytes = check::read(path)?.into_bytes().into();
-            return Ok(GraphSource::File { name: path.display().to_string(), bytes });
-        }
-        Ok(GraphSource::Service(env("UPDATE_URL_OVERRIDE")))
-    }
+/// The saved graph, or the service (`UPDATE_URL_OVERRIDE` as in oc-mirror).
+///
+/// # Errors
+/// The file is not readable.
+pub fn graph_source(file: Option<&Path>) -> Result<GraphSource, Failure> {
+    let Some(path) = file else {
+        return Ok(GraphSource::Service(env("UPDATE_URL_OVERRIDE")));
+    };
+    let bytes = check::read(path)?.into_bytes().into();
+    Ok(GraphSource::File {
+        name: path.display().to_string(),
+        bytes,
+    })
 }
 
 /// `$XDG_CACHE_HOME/snoforge` or `~/.cache/snoforge`; none without a home.
@@ -154,7 +173,11 @@ pub async fn resolve(
     context: &Context,
 ) -> Result<Resolved, Failure> {
     let documents = flags.registries.web()?;
-    let services = Services { source, documents: &documents, reporter: context.reporter.as_ref() };
+    let services = Services {
+        source,
+        documents: &documents,
+        reporter: context.reporter.as_ref(),
+    };
     let result = match wanted {
         Wanted::Set(inputs, _) => crate::inventory::resolve(inputs, services).await,
         Wanted::Mapping(lines, digest, options) => {
@@ -162,9 +185,17 @@ pub async fn resolve(
         }
     };
     let resolved = result?;
-    resolved.warnings.iter().for_each(|warning| context.warn(warning));
+    resolved
+        .warnings
+        .iter()
+        .for_each(|warning| context.warn(warning));
     for release in &resolved.inventory.releases {
-        context.say(&format!("release {} {}: {}", release.version, release.architecture, signature_text(&release.signature)));
+        context.say(&format!(
+            "release {} {}: {}",
+            release.version,
+            release.architecture,
+            signature_text(&release.signature)
+        ));
     }
     Ok(resolved)
 }
@@ -220,7 +251,12 @@ impl Resolve {
         report(context, &resolved.inventory)
     }
 
-    fn offline(&self, context: &Context, lines: &[mapping::Line], options: &Options) -> Result<(), Failure> {
+    fn offline(
+        &self,
+        context: &Context,
+        lines: &[mapping::Line],
+        options: &Options,
+    ) -> Result<(), Failure> {
         let ai_images = options.ai_images.iter().map(ToString::to_string).collect();
         let texts = views::Texts::of_mapping(lines, &options.filter, &ai_images);
         if !self.dry_run {
@@ -254,14 +290,36 @@ pub fn report(context: &Context, inventory: &Inventory) -> Result<(), Failure> {
 
 /// The figures as a table.
 pub fn figures(summary: &Summary) -> String {
-    let rows = summary.kinds.iter().map(|kind| vec![kind.name.clone(), kind.images.to_string(), format::bytes(kind.bytes)]);
+    let rows = summary.kinds.iter().map(|kind| {
+        vec![
+            kind.name.clone(),
+            kind.images.to_string(),
+            format::bytes(kind.bytes),
+        ]
+    });
     let kinds = table::render(&["FROM", "IMAGES", "BYTES"], rows.collect(), &[1, 2]);
     let lines = table::summary(&[
-        ("Images", format!("{} ({} live stage, {} installed stage)", summary.images, summary.ai_images, summary.ocp_images)),
+        (
+            "Images",
+            format!(
+                "{} ({} live stage, {} installed stage)",
+                summary.images, summary.ai_images, summary.ocp_images
+            ),
+        ),
         ("Unique blobs", summary.blobs.to_string()),
-        ("To fetch", format!("{} ({} if each image were fetched whole)", format::bytes(summary.fetch_bytes), format::bytes(summary.whole_bytes))),
+        (
+            "To fetch",
+            format!(
+                "{} ({} if each image were fetched whole)",
+                format::bytes(summary.fetch_bytes),
+                format::bytes(summary.whole_bytes)
+            ),
+        ),
         ("On disk", format::bytes(summary.disk_bytes)),
-        ("Partition to make", format!("{} GiB or more", summary.partition.gib)),
+        (
+            "Partition to make",
+            format!("{} GiB or more", summary.partition.gib),
+        ),
     ]);
     format!("{kinds}\n\n{lines}")
 }
@@ -301,7 +359,10 @@ pub fn read_lock(path: &Path) -> Result<Option<Inventory>, Failure> {
         Ok(bytes) => {
             let named = |e: LockError| {
                 let failure = Failure::from(e);
-                Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
+                Failure {
+                    message: format!("{}: {}", path.display(), failure.message),
+                    ..failure
+                }
             };
             Ok(Some(Inventory::parse(&bytes).map_err(named)?))
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::oci::{
-    BlobRequest, BlobStream, Descriptor, Digest, ImageSource, RawManifest, Reference, SourceError, SourceErrorKind, media_type,
+    BlobRequest, BlobStream, Descriptor, Digest, ImageSource, RawManifest, Reference, SourceError,
+    SourceErrorKind, media_type,
 };
 use crate::store::{Store, StoreError};
 
@@ -35,12 +36,20 @@ impl<S: ImageSource> Cached<S> {
 fn own_media_type(bytes: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     let said = value.get("mediaType").and_then(|t| t.as_str());
-    let shape = if value.get("manifests").is_some() { media_type::OCI_INDEX } else { media_type::OCI_MANIFEST };
+    let shape = if value.get("manifests").is_some() {
+        media_type::OCI_INDEX
+    } else {
+        media_type::OCI_MANIFEST
+    };
     Some(said.unwrap_or(shape).to_owned())
 }
 
 fn io_error(error: &StoreError) -> SourceError {
-    SourceError::new(SourceErrorKind::Io, "the data directory", crate::cli::exit::chain(error))
+    SourceError::new(
+        SourceErrorKind::Io,
+        "the data directory",
+        crate::cli::exit::chain(error),
+    )
 }
 
 #[async_trait]
@@ -54,7 +63,9 @@ impl<S: ImageSource> ImageSource for Cached<S> {
             return Ok(manifest);
         }
         let manifest = self.upstream.manifest(image).await?;
-        self.store.put_manifest(&manifest).map_err(|e| io_error(&e))?;
+        self.store
+            .put_manifest(&manifest)
+            .map_err(|e| io_error(&e))?;
         Ok(manifest)
     }
 

@@ -32,14 +32,25 @@ impl Verify {
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let data = DataDir::open(&self.folder)?;
         let inventory = data.inventory()?;
-        let depth = if self.deep { Depth::Deep } else { Depth::Digests };
-        let report = data.store.verify(&expected(&inventory), depth, context.reporter.as_ref());
-        context.result(&verify_json(&report, &inventory), || verify_text(&report, &inventory))?;
+        let depth = if self.deep {
+            Depth::Deep
+        } else {
+            Depth::Digests
+        };
+        let report = data
+            .store
+            .verify(&expected(&inventory), depth, context.reporter.as_ref());
+        context.result(&verify_json(&report, &inventory), || {
+            verify_text(&report, &inventory)
+        })?;
         if report.findings.is_empty() {
             return Ok(());
         }
         let count = format::count(report.findings.len() as u64, "problem");
-        let failure = Failure::new(Exit::Verification, format!("{}: {count} found", self.folder.display()));
+        let failure = Failure::new(
+            Exit::Verification,
+            format!("{}: {count} found", self.folder.display()),
+        );
         Err(failure.hint("run `precache download` again to fetch what is missing or wrong, `precache prune` to drop what is extra"))
     }
 }
@@ -52,12 +63,20 @@ fn users<'a>(inventory: &'a Inventory, digest: &'a Digest) -> impl Iterator<Item
         };
         image.manifest.digest == *digest || image.contents.iter().any(content)
     };
-    inventory.images.iter().filter(needs).map(|image| image.source.to_string())
+    inventory
+        .images
+        .iter()
+        .filter(needs)
+        .map(|image| image.source.to_string())
 }
 
 fn verify_text(report: &Report, inventory: &Inventory) -> String {
     let line = |finding: &Finding| {
-        let users: Vec<_> = finding.digest.iter().flat_map(|d| users(inventory, d)).collect();
+        let users: Vec<_> = finding
+            .digest
+            .iter()
+            .flat_map(|d| users(inventory, d))
+            .collect();
         match users.as_slice() {
             [] => finding.to_string(),
             [one] => format!("{finding} (needed by {one})"),
@@ -65,16 +84,27 @@ fn verify_text(report: &Report, inventory: &Inventory) -> String {
         }
     };
     let mut lines: Vec<_> = report.findings.iter().map(line).collect();
-    let verdict = if lines.is_empty() { "all well" } else { "NOT WELL" };
+    let verdict = if lines.is_empty() {
+        "all well"
+    } else {
+        "NOT WELL"
+    };
     let images = format::count(inventory.images.len() as u64, "image");
     let read = format::bytes(report.bytes_read);
-    lines.push(format!("{verdict}: {images}, {} blobs and manifests, {read} read", report.items));
+    lines.push(format!(
+        "{verdict}: {images}, {} blobs and manifests, {read} read",
+        report.items
+    ));
     lines.join("\n")
 }
 
 fn verify_json(report: &Report, inventory: &Inventory) -> Value {
     let row = |finding: &Finding| {
-        let images: Vec<_> = finding.digest.iter().flat_map(|d| users(inventory, d)).collect();
+        let images: Vec<_> = finding
+            .digest
+            .iter()
+            .flat_map(|d| users(inventory, d))
+            .collect();
         json!({"path": finding.path, "digest": finding.digest, "problem": finding.problem.to_string(), "images": images})
     };
     json!({
@@ -110,12 +140,33 @@ impl List {
 
 fn list_text(listing: &Listing) -> String {
     let rows = listing.images.iter().map(|image| {
-        let state = if image.missing.is_empty() { "complete".to_owned() } else { format!("{} missing", image.missing.len()) };
-        let name = image.names.first().cloned().unwrap_or_else(|| image.descriptor.digest.to_string());
-        vec![image.groups.join("+"), format::bytes(image.size_bytes), format::bytes(image.unique_bytes), state, name]
+        let state = if image.missing.is_empty() {
+            "complete".to_owned()
+        } else {
+            format!("{} missing", image.missing.len())
+        };
+        let name = image
+            .names
+            .first()
+            .cloned()
+            .unwrap_or_else(|| image.descriptor.digest.to_string());
+        vec![
+            image.groups.join("+"),
+            format::bytes(image.size_bytes),
+            format::bytes(image.unique_bytes),
+            state,
+            name,
+        ]
     });
-    let text = table::render(&["GROUP", "SIZE", "OWN", "STATE", "IMAGE"], rows.collect(), &[1, 2]);
-    let (unique, whole) = (format::bytes(listing.unique_bytes), format::bytes(listing.whole_bytes));
+    let text = table::render(
+        &["GROUP", "SIZE", "OWN", "STATE", "IMAGE"],
+        rows.collect(),
+        &[1, 2],
+    );
+    let (unique, whole) = (
+        format::bytes(listing.unique_bytes),
+        format::bytes(listing.whole_bytes),
+    );
     let images = format::count(listing.images.len() as u64, "image");
     format!("{text}\n{images}, {unique} on disk ({whole} if each were stored whole)")
 }
@@ -140,7 +191,11 @@ impl Prune {
         if !self.dry_run {
             data.store.prune(&lock, &plan)?;
         }
-        let files: Vec<_> = plan.files.iter().map(|(path, bytes)| json!({"path": path, "bytes": bytes})).collect();
+        let files: Vec<_> = plan
+            .files
+            .iter()
+            .map(|(path, bytes)| json!({"path": path, "bytes": bytes}))
+            .collect();
         let document = json!({"dryRun": self.dry_run, "images": plan.images, "files": files, "bytes": plan.bytes()});
         context.result(&document, || prune_text(&plan, self.dry_run))
     }
@@ -150,8 +205,16 @@ fn prune_text(plan: &PrunePlan, dry_run: bool) -> String {
     if plan.is_empty() {
         return "nothing to remove".to_owned();
     }
-    let mut lines: Vec<_> = plan.images.iter().map(|image| format!("image {image}")).collect();
-    lines.extend(plan.files.iter().map(|(path, bytes)| format!("file {} ({})", path.display(), format::bytes(*bytes))));
+    let mut lines: Vec<_> = plan
+        .images
+        .iter()
+        .map(|image| format!("image {image}"))
+        .collect();
+    lines.extend(
+        plan.files
+            .iter()
+            .map(|(path, bytes)| format!("file {} ({})", path.display(), format::bytes(*bytes))),
+    );
     let verb = if dry_run { "would free" } else { "freed" };
     lines.push(format!("{verb} {}", format::bytes(plan.bytes())));
     lines.join("\n")

@@ -10,7 +10,9 @@ use super::finish;
 use super::plan::expected;
 use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::exit::{Categorised, Exit, Failure};
-use crate::cli::imageset::resolve::{ResolveFlags, Wanted, create_dir, figures, read_lock, resolve};
+use crate::cli::imageset::resolve::{
+    ResolveFlags, Wanted, create_dir, figures, read_lock, resolve,
+};
 use crate::cli::imageset::{TemplateFlags, check};
 use crate::config::template;
 use crate::fetch::{self, FetchError};
@@ -73,7 +75,9 @@ impl Download {
         if self.flags.mapping.is_none() && !self.skip_imageset {
             write_image_set(context, &config, &self.image_set()?)?;
             if self.generate_imageset {
-                return context.result(&serde_json::json!({"file": config}), || format!("wrote {}", config.display()));
+                return context.result(&serde_json::json!({"file": config}), || {
+                    format!("wrote {}", config.display())
+                });
             }
         }
         let wanted = self.wanted(context, &config)?;
@@ -85,14 +89,22 @@ impl Download {
 
     /// The text of the image set that the flags describe.
     fn image_set(&self) -> Result<String, Failure> {
-        let options = self.template.options(self.release.as_deref().unwrap_or_default())?;
+        let options = self
+            .template
+            .options(self.release.as_deref().unwrap_or_default())?;
         options.require_mce()?;
         Ok(template::render(&options)?)
     }
 
     fn wanted(&self, context: &Context, config: &Path) -> Result<Wanted, Failure> {
         if self.flags.mapping.is_none() && !config.exists() {
-            let failure = Failure::new(Exit::Usage, format!("--skip-imageset was given, and {} does not exist", config.display()));
+            let failure = Failure::new(
+                Exit::Usage,
+                format!(
+                    "--skip-imageset was given, and {} does not exist",
+                    config.display()
+                ),
+            );
             return Err(failure.hint("leave --skip-imageset out to have it written"));
         }
         self.flags.wanted(context, config, &self.template.ai_img)
@@ -119,7 +131,8 @@ impl Download {
         client: Arc<Client>,
     ) -> Result<(), Failure> {
         let cancel = on_interrupt();
-        let source: Arc<dyn ImageSource> = Arc::new(Cached::new(store.clone(), Arc::clone(&client)));
+        let source: Arc<dyn ImageSource> =
+            Arc::new(Cached::new(store.clone(), Arc::clone(&client)));
         let inventory = tokio::select! {
             inventory = self.inventory(context, wanted, store, source.as_ref()) => inventory?,
             () = cancel.cancelled() => return Err(finish::interrupted(&self.folder)),
@@ -153,10 +166,14 @@ impl Download {
         source: &dyn ImageSource,
     ) -> Result<Inventory, Failure> {
         if !self.refresh
-            && let Some(known) = read_lock(&store.root().join("inventory.json")).ok().flatten()
+            && let Some(known) = read_lock(&store.root().join("inventory.json"))
+                .ok()
+                .flatten()
             && known.request == wanted.request()
         {
-            context.say("image set unchanged: using the inventory that is there (--refresh resolves again)");
+            context.say(
+                "image set unchanged: using the inventory that is there (--refresh resolves again)",
+            );
             return Ok(known);
         }
         let resolved = resolve(wanted, source, &self.flags, context).await?;

@@ -57,12 +57,18 @@ impl Export {
             match self.format {
                 ArchiveFormat::DirTgz => self.write_each(&data, &images, &files, context)?,
                 ArchiveFormat::OciArchive => oci_archive(&data.store, &images, &self.out)?,
-                ArchiveFormat::DockerArchive => docker_archive(&data.store, &images, &self.arch, &self.out)?,
+                ArchiveFormat::DockerArchive => {
+                    docker_archive(&data.store, &images, &self.arch, &self.out)?
+                }
             }
         }
         let verb = if self.dry_run { "would write" } else { "wrote" };
         context.result(&json!({"dryRun": self.dry_run, "files": files}), || {
-            files.iter().map(|file| format!("{verb} {}", file.display())).collect::<Vec<_>>().join("\n")
+            files
+                .iter()
+                .map(|file| format!("{verb} {}", file.display()))
+                .collect::<Vec<_>>()
+                .join("\n")
         })
     }
 
@@ -70,23 +76,46 @@ impl Export {
         if self.all {
             return Ok(data.store.read_index()?);
         }
-        self.images.iter().map(|name| Ok(data.store.find_image(name)?)).collect()
+        self.images
+            .iter()
+            .map(|name| Ok(data.store.find_image(name)?))
+            .collect()
     }
 
     fn files(&self, images: &[IndexEntry]) -> Vec<PathBuf> {
         if self.format != ArchiveFormat::DirTgz {
             return vec![self.out.clone()];
         }
-        images.iter().map(|image| self.out.join(format!("{}.tgz", artefact_name(&image.label())))).collect()
+        images
+            .iter()
+            .map(|image| {
+                self.out
+                    .join(format!("{}.tgz", artefact_name(&image.label())))
+            })
+            .collect()
     }
 
-    fn write_each(&self, data: &DataDir, images: &[IndexEntry], files: &[PathBuf], context: &Context) -> Result<(), Failure> {
+    fn write_each(
+        &self,
+        data: &DataDir,
+        images: &[IndexEntry],
+        files: &[PathBuf],
+        context: &Context,
+    ) -> Result<(), Failure> {
         fs_err::create_dir_all(&self.out).map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
         let reporter = context.reporter.as_ref();
-        reporter.report(Event::Phase { name: "export", items: Some(images.len() as u64), bytes: None });
+        reporter.report(Event::Phase {
+            name: "export",
+            items: Some(images.len() as u64),
+            bytes: None,
+        });
         for (id, (image, file)) in (0..).zip(images.iter().zip(files)) {
             let label = image.label();
-            reporter.report(Event::Started { id, name: &label, size: None });
+            reporter.report(Event::Started {
+                id,
+                name: &label,
+                size: None,
+            });
             dir_tgz(&data.store, image, &artefact_name(&label), file)?;
             reporter.report(Event::Finished { id });
         }

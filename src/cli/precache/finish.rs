@@ -24,28 +24,49 @@ pub fn record(store: &Store, inventory: &Inventory, summary: &Summary) -> Result
     for image in &inventory.images {
         if summary.is_complete() || is_whole(store, inventory, image)? {
             entries.push(IndexEntry::new(&image.source, image.manifest.clone()));
-            let tagged = image.requested.as_deref().and_then(|text| text.parse().ok());
+            let tagged = image
+                .requested
+                .as_deref()
+                .and_then(|text| text.parse().ok());
             entries.extend(tagged.map(|tag| IndexEntry::new(&tag, image.manifest.clone())));
         }
     }
     store.replace_index(entries)?;
     let group = |group: Group| {
-        let members = inventory.images.iter().filter(|image| image.groups.contains(&group));
+        let members = inventory
+            .images
+            .iter()
+            .filter(|image| image.groups.contains(&group));
         members.map(|image| image.source.clone()).collect()
     };
     let header = Header {
         inventory: inventory.digest(),
         created: now(),
         tool: concat!("snoforge ", env!("CARGO_PKG_VERSION")).to_owned(),
-        groups: [("ai".to_owned(), group(Group::Ai)), ("ocp".to_owned(), group(Group::Ocp))].into(),
+        groups: [
+            ("ai".to_owned(), group(Group::Ai)),
+            ("ocp".to_owned(), group(Group::Ocp)),
+        ]
+        .into(),
     };
     Ok(store.write_header(&header)?)
 }
 
-fn is_whole(store: &Store, inventory: &Inventory, image: &crate::inventory::lock::Image) -> Result<bool, Failure> {
-    let manifests = image.contents.iter().map(|content| &content.manifest).chain([&image.manifest]);
+fn is_whole(
+    store: &Store,
+    inventory: &Inventory,
+    image: &crate::inventory::lock::Image,
+) -> Result<bool, Failure> {
+    let manifests = image
+        .contents
+        .iter()
+        .map(|content| &content.manifest)
+        .chain([&image.manifest]);
     let manifests = manifests.map(|manifest| (&manifest.digest, Some(manifest.size)));
-    let blobs = image.contents.iter().flat_map(|content| content.layers.iter().chain([&content.config]));
+    let blobs = image
+        .contents
+        .iter()
+        .flat_map(|content| content.layers.iter().chain([&content.config]));
     let blobs = blobs.map(|digest| (digest, inventory.blobs.get(digest).copied()));
     for (digest, size) in manifests.chain(blobs) {
         if store.blob_size(digest)? != size {
@@ -59,11 +80,19 @@ fn is_whole(store: &Store, inventory: &Inventory, image: &crate::inventory::lock
 ///
 /// # Errors
 /// A file cannot be removed.
-pub fn remove_stale(context: &Context, (store, lock): (&Store, &StoreLock), expected: &Expected) -> Result<(), Failure> {
+pub fn remove_stale(
+    context: &Context,
+    (store, lock): (&Store, &StoreLock),
+    expected: &Expected,
+) -> Result<(), Failure> {
     let plan = store.plan_prune(&expected.digests())?;
     if !plan.is_empty() {
         store.prune(lock, &plan)?;
-        context.say(&format!("removed {} stale files, {}", plan.files.len(), format::bytes(plan.bytes())));
+        context.say(&format!(
+            "removed {} stale files, {}",
+            plan.files.len(),
+            format::bytes(plan.bytes())
+        ));
     }
     Ok(())
 }
@@ -84,16 +113,25 @@ pub async fn download_file(
 }
 
 fn file_target(url: &url::Url, folder: &Path) -> Result<PathBuf, Failure> {
-    let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+    let name = url
+        .path_segments()
+        .and_then(|mut parts| parts.next_back())
+        .unwrap_or_default();
     if name.is_empty() || name.starts_with('.') || name.contains('%') {
-        return Err(Failure::new(Exit::Usage, format!("--rootfs-url {url}: no file name at its end")));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("--rootfs-url {url}: no file name at its end"),
+        ));
     }
     Ok(folder.join("files").join(name))
 }
 
 /// What an interrupt before the first blob says.
 pub fn interrupted(folder: &Path) -> Failure {
-    Failure::new(Exit::Interrupted, "interrupted").hint(format!("run the same command again to go on; {} keeps what is there", folder.display()))
+    Failure::new(Exit::Interrupted, "interrupted").hint(format!(
+        "run the same command again to go on; {} keeps what is there",
+        folder.display()
+    ))
 }
 
 /// Prints the summary of the field and ends with the right exit code.
@@ -112,13 +150,21 @@ pub fn report(context: &Context, args: &Download, summary: &Summary) -> Result<(
             context.say(&format!("  hint: {hint}"));
         }
     }
-    let missing = format!("{} of blobs and manifests are missing", format::bytes(summary.missing.bytes));
+    let missing = format!(
+        "{} of blobs and manifests are missing",
+        format::bytes(summary.missing.bytes)
+    );
     if summary.interrupted {
-        return Err(Failure { message: format!("interrupted; {missing}"), ..interrupted(folder) });
+        return Err(Failure {
+            message: format!("interrupted; {missing}"),
+            ..interrupted(folder)
+        });
     }
     if summary.disk_full {
         let failure = Failure::new(Exit::Io, format!("{} is full; {missing}", folder.display()));
-        return Err(failure.hint("free space or use a larger partition, then run the same command again"));
+        return Err(
+            failure.hint("free space or use a larger partition, then run the same command again")
+        );
     }
     Err(incomplete(summary, &missing))
 }
@@ -131,8 +177,13 @@ fn incomplete(summary: &Summary, missing: &str) -> Failure {
         FailureKind::Source(kind) => category(kind),
         FailureKind::DiskFull | FailureKind::Store => Exit::Io,
     };
-    let exit = summary.failed.first().filter(|_| all).map_or(Exit::Partial, category);
-    Failure::new(exit, format!("{count} could not be downloaded; {missing}")).hint("the list above says why; run the same command again to go on")
+    let exit = summary
+        .failed
+        .first()
+        .filter(|_| all)
+        .map_or(Exit::Partial, category);
+    Failure::new(exit, format!("{count} could not be downloaded; {missing}"))
+        .hint("the list above says why; run the same command again to go on")
 }
 
 fn text(args: &Download, summary: &Summary) -> String {
@@ -141,24 +192,40 @@ fn text(args: &Download, summary: &Summary) -> String {
         ("Release", version(&args.release)),
         ("ACM Version", version(&args.template.acm_version)),
         ("MCE Version", version(&args.template.mce_version)),
-        ("Include DU Profile", if args.template.du_profile { "Yes" } else { "No" }.to_owned()),
+        (
+            "Include DU Profile",
+            if args.template.du_profile {
+                "Yes"
+            } else {
+                "No"
+            }
+            .to_owned(),
+        ),
         ("Workers", args.parallel.to_string()),
         ("", String::new()),
         ("Total Images", summary.images_total.to_string()),
         ("Downloaded", summary.downloaded.to_string()),
-        ("Skipped (Previously Downloaded)", summary.skipped.to_string()),
+        (
+            "Skipped (Previously Downloaded)",
+            summary.skipped.to_string(),
+        ),
         ("Download Failures", summary.failed.len().to_string()),
         ("Time for Download", format::duration(summary.elapsed)),
         ("", String::new()),
         ("Bytes Fetched", format::bytes(summary.bytes_fetched)),
-        ("Bytes Saved by Sharing", format::bytes(summary.bytes_shared_saved)),
+        (
+            "Bytes Saved by Sharing",
+            format::bytes(summary.bytes_shared_saved),
+        ),
         ("Mean Rate", format::rate(mean_rate(summary))),
     ]);
     format!("\nSummary:\n\n{rows}")
 }
 
 fn mean_rate(summary: &Summary) -> u64 {
-    let millis = u64::try_from(summary.elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let millis = u64::try_from(summary.elapsed.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1);
     summary.bytes_fetched.saturating_mul(1000) / millis
 }
 

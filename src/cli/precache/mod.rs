@@ -22,7 +22,9 @@ pub use contents::Verify;
 #[derive(Debug, Subcommand)]
 pub enum Precache {
     /// Make and format a data partition at the end of a disk or image file.
-    #[command(after_help = "Examples:\n  snoforge precache partition -d /dev/sdb -s 298 --dry-run\n  snoforge precache partition -d serial=S4EVNX0N123456 -s 298")]
+    #[command(
+        after_help = "Examples:\n  snoforge precache partition -d /dev/sdb -s 298 --dry-run\n  snoforge precache partition -d serial=S4EVNX0N123456 -s 298"
+    )]
     Partition(partition::Partition),
     /// Resolve the image set and fetch every image; run again to go on.
     #[command(
@@ -36,10 +38,14 @@ pub enum Precache {
     /// Remove what the inventory no longer names.
     Prune(contents::Prune),
     /// Hand images to other tools.
-    #[command(after_help = "Example:\n  snoforge precache export -f /mnt --format dir-tgz --all -o archives/")]
+    #[command(
+        after_help = "Example:\n  snoforge precache export -f /mnt --format dir-tgz --all -o archives/"
+    )]
     Export(export::Export),
     /// Copy the images to a registry.
-    #[command(after_help = "Example:\n  snoforge precache push -f /mnt registry.factory.example:5000/ocp")]
+    #[command(
+        after_help = "Example:\n  snoforge precache push -f /mnt registry.factory.example:5000/ocp"
+    )]
     Push(push::Push),
     /// Serve the images as a read-only registry.
     #[command(after_help = "Example:\n  snoforge precache serve -f /mnt --listen 127.0.0.1:5000")]

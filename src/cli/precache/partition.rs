@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Categorised, Exit, Failure};
-use crate::disk::{self, Category, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System};
+use crate::disk::{
+    self, Category, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System,
+};
 
 /// Flags of `partition`.
 #[derive(Debug, Args)]
@@ -71,15 +73,27 @@ impl Partition {
         if !self.yes {
             confirm(&plan)?;
         }
-        let populate = self.populate.as_deref().map_or(Populate::Empty, Populate::From);
+        let populate = self
+            .populate
+            .as_deref()
+            .map_or(Populate::Empty, Populate::From);
         let applied = disk::apply(&plan, populate, context.reporter.as_ref())?;
-        context.result(&json!({"plan": plan, "applied": applied}), || match &applied.partition {
-            Some(made) => {
-                let place = made.node.as_ref().map_or_else(|| applied.device.display().to_string(), |n| n.display().to_string());
-                format!("{place}: partition {} made and formatted, PARTUUID {}", made.number, made.guid)
-            }
-            None => format!("{}: partitions removed", applied.device.display()),
-        })
+        context.result(
+            &json!({"plan": plan, "applied": applied}),
+            || match &applied.partition {
+                Some(made) => {
+                    let place = made.node.as_ref().map_or_else(
+                        || applied.device.display().to_string(),
+                        |n| n.display().to_string(),
+                    );
+                    format!(
+                        "{place}: partition {} made and formatted, PARTUUID {}",
+                        made.number, made.guid
+                    )
+                }
+                None => format!("{}: partitions removed", applied.device.display()),
+            },
+        )
     }
 
     fn plan(&self) -> Result<Plan, Failure> {
@@ -107,22 +121,35 @@ impl Partition {
 fn confirm(plan: &Plan) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        let failure = Failure::new(Exit::Usage, "no terminal to ask on, and --yes was not given");
+        let failure = Failure::new(
+            Exit::Usage,
+            "no terminal to ask on, and --yes was not given",
+        );
         return Err(failure.hint("read the plan above, then add --yes"));
     }
     let path = plan.device().path.as_path();
-    let word = if plan.destroy().is_empty() { "yes".to_owned() } else { name(path) };
+    let word = if plan.destroy().is_empty() {
+        "yes".to_owned()
+    } else {
+        name(path)
+    };
     let _ = write!(std::io::stderr(), "Type `{word}` to go on: ");
     let mut answer = String::new();
     let read = stdin.lock().read_line(&mut answer);
     if read.is_ok() && answer.trim() == word {
         return Ok(());
     }
-    Err(Failure::new(Exit::Interrupted, "not confirmed; nothing was written"))
+    Err(Failure::new(
+        Exit::Interrupted,
+        "not confirmed; nothing was written",
+    ))
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    )
 }
 
 impl Categorised for DiskError {

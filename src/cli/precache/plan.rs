@@ -21,7 +21,9 @@ impl DataDir {
     /// # Errors
     /// It is no data directory.
     pub fn open(folder: &Path) -> Result<Self, Failure> {
-        Ok(Self { store: Store::open(folder)? })
+        Ok(Self {
+            store: Store::open(folder)?,
+        })
     }
 
     /// Its inventory.
@@ -40,13 +42,19 @@ impl DataDir {
 
 /// Everything that the inventory needs on the disk.
 pub fn expected(inventory: &Inventory) -> Expected {
-    Expected::new(inventory.blobs.iter().map(|(d, s)| (d.clone(), *s)), manifests(inventory))
+    Expected::new(
+        inventory.blobs.iter().map(|(d, s)| (d.clone(), *s)),
+        manifests(inventory),
+    )
 }
 
 /// Indexes and image manifests of all images.
 fn manifests(inventory: &Inventory) -> impl Iterator<Item = Descriptor> {
     inventory.images.iter().flat_map(|image| {
-        let contents = image.contents.iter().map(|content| content.manifest.clone());
+        let contents = image
+            .contents
+            .iter()
+            .map(|content| content.manifest.clone());
         contents.chain([image.manifest.clone()])
     })
 }
@@ -57,7 +65,10 @@ impl Categorised for StoreError {
             Self::NotAStore(_) | Self::UnknownImage(_) | Self::AmbiguousName(_) => Exit::Usage,
             Self::Busy(_) => Exit::Environment,
             Self::NewerFormat { .. } | Self::Export { .. } => Exit::Unsupported,
-            Self::Missing(_) | Self::Damaged { .. } | Self::Malformed { .. } | Self::Manifest { .. } => Exit::Verification,
+            Self::Missing(_)
+            | Self::Damaged { .. }
+            | Self::Malformed { .. }
+            | Self::Manifest { .. } => Exit::Verification,
             _ => Exit::Io,
         }
     }

@@ -30,16 +30,27 @@ impl Serve {
         let repositories = registry.repositories();
         block_on(async {
             let listener = TcpListener::bind(self.listen).await.map_err(|e| {
-                let failure = Failure::new(Exit::Environment, format!("cannot listen on {}: {e}", self.listen));
+                let failure = Failure::new(
+                    Exit::Environment,
+                    format!("cannot listen on {}: {e}", self.listen),
+                );
                 failure.hint("choose another --listen address, or stop what uses it")
             })?;
-            let address = listener.local_addr().map_err(|e| Failure::new(Exit::Environment, e.to_string()))?;
+            let address = listener
+                .local_addr()
+                .map_err(|e| Failure::new(Exit::Environment, e.to_string()))?;
             context.result(&json!({"listen": address, "repositories": repositories}), || {
                 format!("serving {repositories} repositories on http://{address}, read-only; Ctrl-C ends it")
             })?;
             let stop = on_interrupt();
             let socket = env("NOTIFY_SOCKET");
-            Ok(serve(registry, listener, socket.as_deref().map(OsStr::new), stop.cancelled_owned()).await?)
+            Ok(serve(
+                registry,
+                listener,
+                socket.as_deref().map(OsStr::new),
+                stop.cancelled_owned(),
+            )
+            .await?)
         })
     }
 }
