@@ -323,6 +323,19 @@ fn duplicate_keys() {
 }
 
 #[test]
+fn one_field_in_two_spellings() {
+    let text = v1("  additionalImages: [{name: a}]\n  additionalimages: [{name: b}, {name: c}]\n");
+    let parsed = parse("f", &text).unwrap();
+    assert_eq!(parsed.imageset.additional_images.len(), 2);
+    assert_eq!(
+        shown(&parsed.warnings),
+        [
+            "5:3: \"additionalImages\" and \"additionalimages\" are the same field, only this one counts | merge the two"
+        ]
+    );
+}
+
+#[test]
 fn v1_rules() {
     let text = v1("
   platform: {channels: [{name: a}, {name: a}, {name: a}]}
