@@ -6,3 +6,4 @@
 )]
 
 pub(crate) mod faulty;
+pub(crate) mod registry;
