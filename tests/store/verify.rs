@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use snoforge::oci::{Digest, RawManifest};
-use snoforge::progress::Silent;
+use snoforge::progress::{Event, Reporter, Silent};
 use snoforge::store::{Depth, Expected, IndexEntry, Problem, Store};
 
 use crate::images::{Family, assemble, gzip, image, put, tar};
@@ -190,4 +191,32 @@ fn deep_sees_an_inventory_that_forgot_a_blob() {
             }),
         "{deep:#?}"
     );
+}
+
+/// Bytes advanced, items finished, items failed.
+#[derive(Debug, Default)]
+struct Counts(Mutex<[u64; 3]>);
+
+impl Reporter for Counts {
+    fn report(&self, event: Event<'_>) {
+        let mut counts = self.0.lock().unwrap();
+        match event {
+            Event::Advanced { bytes, .. } => counts[0] += bytes,
+            Event::Finished { .. } => counts[1] += 1,
+            Event::Failed { .. } => counts[2] += 1,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn progress_adds_up() {
+    let filled = filled();
+    fs_err::remove_file(filled.blob(2)).unwrap();
+    let counts = Counts::default();
+    let report = filled
+        .store
+        .verify(&filled.expected(), Depth::Deep, &counts);
+    let items = report.items as u64;
+    assert_eq!(*counts.0.lock().unwrap(), [report.bytes_read, items - 1, 1]);
 }
