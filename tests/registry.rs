@@ -469,6 +469,27 @@ async fn stops_when_told_and_lets_the_store_alone() {
     assert!(TcpStream::connect(served.address).is_err());
 }
 
+#[tokio::test]
+async fn tells_the_service_manager_when_it_is_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path()).unwrap();
+    let socket = dir.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    let listener = || TcpListener::bind("127.0.0.1:0");
+    for (name, told) in [
+        (socket.as_os_str(), true),
+        ("/no/such/socket".as_ref(), false),
+    ] {
+        let registry = Registry::open(store.clone()).unwrap();
+        let listener = listener().await.unwrap();
+        let served = serve(registry, listener, Some(name), std::future::ready(())).await;
+        assert_eq!(served.is_ok(), told, "{served:?}");
+    }
+    let mut message = [0; 16];
+    let count = manager.recv(&mut message).unwrap();
+    assert_eq!(message.get(..count), Some(&b"READY=1"[..]));
+}
+
 fn tree(dir: &std::path::Path) -> Vec<(std::path::PathBuf, u64, std::time::SystemTime)> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(dir).unwrap() {

@@ -2,9 +2,10 @@
 //!
 //! One entry per name, sorted by name, then digest. The name is the annotation `org.opencontainers.image.ref.name` with the
 //! full pull spec: `quay.io/ns/name@sha256:…`, or `quay.io/ns/name:tag`. skopeo opens it as `oci:DIR/oci:NAME`; its grammar
-//! for NAME (containers/image `oci/internal/oci_util.go`) is components of letters and digits with *single* separators
-//! `- . _ : @ +` or `--` between them, joined by `/`. Every pinned pull spec fits except those whose repository has `__` or
-//! `---` in it: they are listed all the same, and are read through the registry.
+//! for NAME (containers/image `oci/internal/oci_util.go`, the same in 1.9 and 1.19) is components of letters and digits with
+//! *single* separators `- . _ : @ +` or `--` between them, joined by `/`. Every pinned pull spec fits except those whose
+//! repository has `__` or `---` in it; a tag fits unless it has two separators in a row or one at an end. What does not fit is
+//! listed all the same: newer skopeos open it by position (`oci:DIR/oci:@N`), every reader through the registry.
 
 use std::collections::BTreeMap;
 

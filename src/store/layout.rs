@@ -87,16 +87,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Wraps an I/O error with what was tried.
+    /// Wraps an I/O error with what was tried; a store error that came through a reader stays what it is.
     pub(crate) fn io(
         operation: &'static str,
         path: &Path,
     ) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::Io {
-            operation,
-            path,
-            source,
+        move |error| match error.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(source) => Self::Io {
+                operation,
+                path,
+                source,
+            },
         }
     }
 

@@ -18,7 +18,8 @@ pub struct ListedImage {
     pub size_bytes: u64,
     /// The part of `size_bytes` that no other image uses: what dropping the image frees.
     pub unique_bytes: u64,
-    /// Configurations, layers and manifests that are not there or have another size, sorted; empty when complete.
+    /// Configurations, layers and manifests that are not there or have another size, and manifests that do not parse; sorted,
+    /// empty when complete.
     pub missing: Vec<Digest>,
 }
 
@@ -33,13 +34,18 @@ pub struct Listing {
     pub unique_bytes: u64,
 }
 
-type Contents = BTreeMap<Digest, u64>;
+/// What an image needs, with sizes in bytes.
+struct Contents {
+    sizes: BTreeMap<Digest, u64>,
+    /// The manifest that stopped us from looking further.
+    damaged: Option<Digest>,
+}
 
 impl Store {
     /// Lists what the index names.
     ///
     /// # Errors
-    /// The index or the header cannot be read, or a manifest that is there is damaged.
+    /// The index or the header cannot be read, or the file system does not answer.
     pub fn list(&self) -> Result<Listing, StoreError> {
         let header = self.read_header()?;
         let mut images: BTreeMap<Digest, (Vec<IndexEntry>, Contents)> = BTreeMap::new();
@@ -52,13 +58,13 @@ impl Store {
             }
         }
         let mut users: BTreeMap<&Digest, (u64, usize)> = BTreeMap::new();
-        for (digest, size) in images.values().flat_map(|(_, contents)| contents) {
+        for (digest, size) in images.values().flat_map(|(_, contents)| &contents.sizes) {
             users.entry(digest).or_insert((*size, 0)).1 += 1;
         }
         let mut listed = Vec::new();
         for (entries, contents) in images.values() {
             let alone = |digest: &Digest| users.get(digest).is_some_and(|(_, count)| *count == 1);
-            let unique = contents.iter().filter(|(digest, _)| alone(digest));
+            let unique = contents.sizes.iter().filter(|(digest, _)| alone(digest));
             let unique_bytes = unique.map(|(_, size)| size).sum();
             listed.extend(self.listed(entries, contents, unique_bytes, header.as_ref())?);
         }
@@ -72,19 +78,24 @@ impl Store {
         })
     }
 
-    /// Everything an image needs with its size; only its own manifest when that is missing.
+    /// Everything an image needs; only its own manifest when that, or one below it, cannot be used.
     fn contents(&self, image: &Descriptor) -> Result<Contents, StoreError> {
-        let mut contents = Contents::from([(image.digest.clone(), image.size)]);
+        let mut sizes = BTreeMap::from([(image.digest.clone(), image.size)]);
+        let mut damaged = None;
         match self.closure(image) {
             Ok(closure) => {
                 let manifests = closure.manifests.iter().map(RawManifest::descriptor);
-                contents.extend(manifests.map(|d| (d.digest.clone(), d.size)));
-                contents.extend(closure.blobs);
+                sizes.extend(manifests.map(|d| (d.digest.clone(), d.size)));
+                sizes.extend(closure.blobs);
             }
-            Err(StoreError::Missing(_)) => {}
+            Err(
+                StoreError::Missing(digest)
+                | StoreError::Damaged { digest, .. }
+                | StoreError::Manifest { digest, .. },
+            ) => damaged = Some(digest),
             Err(error) => return Err(error),
         }
-        Ok(contents)
+        Ok(Contents { sizes, damaged })
     }
 
     fn listed(
@@ -97,10 +108,10 @@ impl Store {
         let Some(first) = entries.first() else {
             return Ok(None);
         };
-        let mut missing = Vec::new();
-        for (digest, size) in contents {
+        let mut missing: BTreeSet<Digest> = contents.damaged.iter().cloned().collect();
+        for (digest, size) in &contents.sizes {
             if self.blob_size(digest)? != Some(*size) {
-                missing.push(digest.clone());
+                missing.insert(digest.clone());
             }
         }
         let references = entries.iter().filter_map(IndexEntry::reference);
@@ -112,9 +123,9 @@ impl Store {
             names: names.into_iter().collect(),
             descriptor: first.descriptor.clone(),
             groups: groups.into_iter().collect(),
-            size_bytes: contents.values().sum(),
+            size_bytes: contents.sizes.values().sum(),
             unique_bytes,
-            missing,
+            missing: missing.into_iter().collect(),
         }))
     }
 }

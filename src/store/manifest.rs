@@ -63,13 +63,7 @@ impl Store {
         }
         let mut bytes = Vec::new();
         let read = self.open_blob(digest, size)?.read_to_end(&mut bytes);
-        read.map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => StoreError::Damaged {
-                digest: digest.clone(),
-                detail: e.to_string(),
-            },
-            _ => StoreError::io("read", &self.blob_path(digest))(e),
-        })?;
+        read.map_err(StoreError::io("read", &self.blob_path(digest)))?;
         let own = media_type.map_or_else(|| own_media_type(&bytes), str::to_owned);
         Ok(RawManifest::new(&own, Bytes::from(bytes)))
     }

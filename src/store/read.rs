@@ -23,7 +23,7 @@ const CHUNK: usize = 1 << 20;
 pub struct BlobReader {
     file: fs_err::File,
     digest: Digest,
-    hasher: Option<Hasher>,
+    hasher: Hasher,
     left: u64,
 }
 
@@ -48,36 +48,47 @@ impl Store {
         Ok(BlobReader {
             file,
             digest: digest.clone(),
-            hasher: Some(Hasher::new(digest.algorithm())),
+            hasher: Hasher::new(digest.algorithm()),
             left: size,
         })
     }
 }
 
+impl BlobReader {
+    /// As [`StoreError::Damaged`], which [`StoreError::io`] finds again behind any adapter.
+    fn damaged(&self, detail: String) -> io::Error {
+        let digest = self.digest.clone();
+        let error = StoreError::Damaged { digest, detail };
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+
+    /// Every read at the end fails again, so that no retry takes the end for a clean one.
+    fn check(&self) -> io::Result<()> {
+        let found = self.hasher.clone().finish();
+        if found == self.digest {
+            Ok(())
+        } else {
+            Err(self.damaged(format!("its bytes have digest {found}")))
+        }
+    }
+}
+
 impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let damaged = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-        let most = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        if self.left == 0 {
+            return self.check().map(|()| 0);
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let most = most.min(buffer.len());
         let window = buffer.get_mut(..most).unwrap_or_default();
         if window.is_empty() {
-            let found = match self.hasher.take_if(|_| self.left == 0) {
-                Some(hasher) => hasher.finish(),
-                None => return Ok(0),
-            };
-            if found != self.digest {
-                return Err(damaged(format!("{} has digest {found}", self.digest)));
-            }
             return Ok(0);
         }
         let count = self.file.read(window)?;
         if count == 0 {
-            return Err(damaged(format!("{} ends too early", self.digest)));
+            return Err(self.damaged("it ends too early".to_owned()));
         }
-        if let (Some(hasher), Some(bytes)) = (&mut self.hasher, window.get(..count)) {
-            hasher.update(bytes);
-        }
+        self.hasher.update(window.get(..count).unwrap_or_default());
         self.left -= count as u64;
         Ok(count)
     }
@@ -170,7 +181,7 @@ mod tests {
             .unwrap()
             .read_to_end(&mut out)
             .unwrap_err();
-        assert!(error.to_string().contains("has digest"), "{error}");
+        assert!(error.to_string().contains("is damaged"), "{error}");
         let mut opened = store.open_blob(&digest, 5).unwrap();
         fs_err::write(store.blob_path(&digest), b"la").unwrap();
         assert!(
@@ -178,7 +189,7 @@ mod tests {
                 .read_to_end(&mut out)
                 .unwrap_err()
                 .to_string()
-                .contains("too early")
+                .contains("is damaged")
         );
         assert!(matches!(
             store.open_blob(&Digest::of(b"?"), 1),

@@ -4,8 +4,8 @@
 //! skopeo write: `<config hex>.json`, `<diff id hex>.tar`, `manifest.json` last. A layer's size must stand before its bytes, so
 //! each layer is decompressed twice: once to count and hash it, once to write it.
 
-use std::collections::BTreeMap;
-use std::io::{BufReader, Read};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::store::{IndexEntry, Store, StoreError};
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
-    repo_tags: Vec<String>,
+    repo_tags: BTreeSet<String>,
     layers: Vec<String>,
 }
 
@@ -27,7 +27,7 @@ struct Saved {
 struct Image {
     config: Descriptor,
     layers: Vec<Descriptor>,
-    tags: Vec<String>,
+    tags: BTreeSet<String>,
 }
 
 /// A layer as it stands in the archive.
@@ -53,7 +53,7 @@ pub fn docker_archive(
         let image = chosen.entry(digest).or_insert(Image {
             config,
             layers,
-            tags: Vec::new(),
+            tags: BTreeSet::new(),
         });
         let tagged = entry.reference().filter(|r| r.digest().is_none());
         image.tags.extend(tagged.map(|r| r.to_string()));
@@ -66,7 +66,7 @@ pub fn docker_archive(
     }
     whole(out, |file| {
         let mut archive = Archive::new(file, out);
-        let mut written = std::collections::BTreeSet::new();
+        let mut written = BTreeSet::new();
         for (layer, plain) in layers.values() {
             if written.insert(plain.diff_id.clone()) {
                 let content = open(store, layer)?;
@@ -147,25 +147,41 @@ fn choose(
 
 fn open(store: &Store, layer: &Descriptor) -> Result<Box<dyn Read>, StoreError> {
     let blob = store.open_blob(&layer.digest, layer.size)?;
-    decompressed(BufReader::with_capacity(1 << 20, blob)).map_err(failed(store, layer))
+    let path = store.blob_path(&layer.digest);
+    decompressed(BufReader::with_capacity(1 << 20, blob)).map_err(StoreError::io("read", &path))
 }
 
+/// What a layer decompresses to. One that does not is read again as it is: damage is worth another word than a bad image.
 fn measure(store: &Store, layer: &Descriptor) -> Result<Plain, StoreError> {
-    let mut content = open(store, layer)?;
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        let count = content.read(&mut buffer).map_err(failed(store, layer))?;
-        if count == 0 {
-            let diff_id = hasher.finish();
-            return Ok(Plain { diff_id, size });
-        }
-        size += count as u64;
-        hasher.update(buffer.get(..count).unwrap_or_default());
+    let path = store.blob_path(&layer.digest);
+    let mut hashing = Hashing {
+        hasher: Hasher::new(Algorithm::Sha256),
+        size: 0,
+    };
+    if let Err(error) = io::copy(&mut open(store, layer)?, &mut hashing) {
+        let mut blob = store.open_blob(&layer.digest, layer.size)?;
+        io::copy(&mut blob, &mut io::sink()).map_err(StoreError::io("read", &path))?;
+        return Err(StoreError::io("decompress", &path)(error));
     }
+    Ok(Plain {
+        diff_id: hashing.hasher.finish(),
+        size: hashing.size,
+    })
 }
 
-fn failed(store: &Store, layer: &Descriptor) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
-    StoreError::io("decompress", &store.blob_path(&layer.digest))
+struct Hashing {
+    hasher: Hasher,
+    size: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -23,6 +23,9 @@ pub use docker::docker_archive;
 /// containers/image `directory/directory_dest.go`; 1.2 is for digests other than SHA-256, which images do not have here.
 const DIR_VERSION: &[u8] = b"Directory Transport Version: 1.1\n";
 
+/// Bytes per read and write; the tar and gzip writers pass on pieces of 8 KiB.
+const BUFFER: usize = 1 << 20;
+
 /// The name, without `.tgz`, under which the older scripts look for an image: the last path component of its source with `_` for
 /// the first `:` (`basename "${uri/:/_}"`).
 ///
@@ -111,7 +114,10 @@ fn whole(
 ) -> Result<(), StoreError> {
     let mut failure = None;
     let written = crate::io::atomic::write_with(out, |file| {
-        fill(file).map_err(|error| {
+        let mut large = io::BufWriter::with_capacity(BUFFER, file);
+        let filled =
+            fill(&mut large).and_then(|()| large.flush().map_err(StoreError::io("write", out)));
+        filled.map_err(|error| {
             failure = Some(error);
             io::Error::other("export failed")
         })
@@ -146,6 +152,7 @@ impl<'a, W: Write> Archive<'a, W> {
 
     /// Adds a file of exactly `size` bytes. A content that is shorter or fails ends the export: the archive is then broken.
     fn blob(&mut self, name: &str, size: u64, content: impl Read) -> Result<(), StoreError> {
+        let content = io::BufReader::with_capacity(BUFFER, content);
         self.append(&mut header(0o644, size), name, content)
     }
 
