@@ -18,7 +18,7 @@ use rustix::fs::{Advice, FlockOperation};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::contents::{self, probe};
+use super::contents::{self, Partition, probe};
 use super::device::DeviceKind;
 use super::error::DiskError;
 use super::mkfs::Maker;
@@ -28,7 +28,7 @@ use super::{MIB, kernel};
 use crate::progress::{Event, Reporter};
 
 mod splice;
-mod table;
+pub(super) mod table;
 
 /// udev may probe the disk for a moment when we come.
 const LOCK_TRIES: u32 = 50;
@@ -235,11 +235,13 @@ impl<'a> Job<'a> {
         }
         let gone: Vec<u32> = self.plan.destroy.iter().map(|p| p.number).collect();
         let new = self.plan.create.as_ref();
-        let told = kernel::refresh(self.disk.file(), &gone, new);
+        let mut present = extents(&self.plan.keep);
+        present.extend(new.map(|n| (n.number, n.start_bytes, n.size_bytes)));
+        let told = kernel::refresh(self.disk.file(), &gone, &present);
         told.map_err(|source| DiskError::NoNode {
             path: new
                 .and_then(|n| n.node.clone())
-                .unwrap_or(self.path().to_owned()),
+                .unwrap_or_else(|| self.path().to_owned()),
             source: Some(source),
         })
     }
@@ -293,13 +295,7 @@ impl<'a> Job<'a> {
         let named = table::name(&mut self.disk, self.plan.device.sector_bytes, new);
         let named = named.map_err(failed)?;
         self.read_back(&named)?;
-        // Only the name changed: where the kernel cannot look again now, it has the right partition already.
-        if !self.is_image() {
-            let _ = kernel::refresh(self.disk.file(), &[], Some(new));
-            if let Some(node) = &new.node {
-                kernel::wait(node, new)?;
-            }
-        }
+        // Only the name changed. udev takes it from the disk when the lock goes with our descriptor.
         Ok(Made {
             number: new.number,
             guid: self.guids.partition,
@@ -390,8 +386,14 @@ impl Saved {
             return Ok(());
         }
         let gone: Vec<u32> = job.plan.create.iter().map(|n| n.number).collect();
-        kernel::refresh(job.disk.file(), &gone, None).map_err(job.io("re-read"))
+        let present = extents(job.plan.before.partitions());
+        kernel::refresh(job.disk.file(), &gone, &present).map_err(job.io("re-read"))
     }
+}
+
+fn extents(partitions: &[Partition]) -> Vec<kernel::Extent> {
+    let extent = |p: &Partition| (p.number, p.start_bytes, p.size_bytes);
+    partitions.iter().map(extent).collect()
 }
 
 fn lock(disk: &File, path: &Path) -> Result<(), DiskError> {

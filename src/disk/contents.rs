@@ -29,6 +29,17 @@ pub struct Contents {
     pub signature: Option<Signature>,
 }
 
+impl Contents {
+    /// The partitions of either sort of table, sorted by number.
+    pub fn partitions(&self) -> &[Partition] {
+        match &self.table {
+            Table::Gpt(gpt) => &gpt.partitions,
+            Table::Mbr(partitions) => partitions,
+            Table::None | Table::Broken(_) => &[],
+        }
+    }
+}
+
 /// A partition table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -172,3 +183,6 @@ fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes(four.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

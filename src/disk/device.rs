@@ -270,3 +270,6 @@ fn bare_wwn(wwn: &str) -> String {
         .find_map(|prefix| lower.strip_prefix(prefix));
     bare.unwrap_or(&lower).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Tells the kernel about a changed partition table, and waits until it shows the new partition.
 //!
-//! `BLKRRPART` makes the kernel read the table itself. It refuses (`EBUSY`) while a partition of the disk is open; then each change is
-//! told by `BLKPG` (`linux/blkpg.h`), as `partx` does. This is the one file of the crate with `unsafe`.
+//! `BLKRRPART` makes the kernel read the table itself. Where it cannot (a partition of the disk is open, the kernel has no GPT parser),
+//! each partition is told by `BLKPG` (`linux/blkpg.h`), as `partx` does. This is the one file of the crate with `unsafe`.
 #![expect(
     unsafe_code,
     reason = "the partition re-read ioctls have no safe wrapper"
@@ -49,37 +49,35 @@ struct BlkpgPartition {
     names: [[u8; 64]; 2],
 }
 
-/// Makes the kernel's view that of the table: without the partitions `gone`, with `new`.
-pub(super) fn refresh<F: AsRawFd>(
-    disk: &F,
-    gone: &[u32],
-    new: Option<&NewPartition>,
-) -> io::Result<()> {
+/// A partition as the kernel knows it: number, start and size in bytes.
+pub(super) type Extent = (u32, u64, u64);
+
+/// Makes the kernel's view that of the table: without the partitions `gone`, with those `present`.
+pub(super) fn refresh<F: AsRawFd>(disk: &F, gone: &[u32], present: &[Extent]) -> io::Result<()> {
     // SAFETY: BLKRRPART takes no argument; the descriptor is open for the whole call because `disk` is borrowed.
     match unsafe { blkrrpart(disk.as_raw_fd()) } {
-        Ok(_) => return Ok(()),
-        Err(Errno::EBUSY) => tracing::debug!("BLKRRPART: busy, falling back to BLKPG"),
+        Ok(_) => {}
+        // A partition is open; or a loop device without partition scanning.
+        Err(Errno::EBUSY | Errno::EINVAL) => {
+            for number in gone {
+                match tell(disk, DEL_PARTITION, *number, 0, 0) {
+                    // Not there: an earlier run told the kernel.
+                    Err(Errno::ENXIO) | Ok(()) => {}
+                    Err(other) => return Err(other.into()),
+                }
+            }
+        }
         Err(other) => return Err(other.into()),
     }
-    for number in gone {
-        match tell(disk, DEL_PARTITION, *number, 0, 0) {
-            // Not there: an earlier run told the kernel.
-            Err(Errno::ENXIO) | Ok(()) => {}
+    // Small kernels are built without a GPT parser: there BLKRRPART succeeds and forgets every partition.
+    for (number, start, size) in present {
+        match tell(disk, ADD_PARTITION, *number, *start, *size) {
+            // There already: `wait` checks that it is the same.
+            Err(Errno::EBUSY) | Ok(()) => {}
             Err(other) => return Err(other.into()),
         }
     }
-    let Some(new) = new else { return Ok(()) };
-    match tell(
-        disk,
-        ADD_PARTITION,
-        new.number,
-        new.start_bytes,
-        new.size_bytes,
-    ) {
-        // There already: `wait` checks that it is the same.
-        Err(Errno::EBUSY) | Ok(()) => Ok(()),
-        Err(other) => Err(other.into()),
-    }
+    Ok(())
 }
 
 fn tell<F: AsRawFd>(disk: &F, op: i32, number: u32, start: u64, length: u64) -> Result<(), Errno> {

@@ -109,7 +109,11 @@ pub fn plan(device: &Device, contents: &Contents, request: &Request) -> Result<P
     Ok(Plan {
         new_table,
         keep,
-        destroy: if new_table { all(contents) } else { unfinished },
+        destroy: if new_table {
+            contents.partitions().to_vec()
+        } else {
+            unfinished
+        },
         create: Some(NewPartition {
             number: request.number,
             start_bytes,
@@ -275,14 +279,6 @@ fn count(partitions: usize) -> String {
     }
 }
 
-fn all(contents: &Contents) -> Vec<Partition> {
-    match &contents.table {
-        Table::Gpt(gpt) => gpt.partitions.clone(),
-        Table::Mbr(partitions) => partitions.clone(),
-        Table::None | Table::Broken(_) => Vec::new(),
-    }
-}
-
 /// The table that will be made: 128 entries, as every tool does.
 fn fresh(device: &Device) -> Result<Gpt, DiskError> {
     let sector = u64::from(device.sector_bytes);
@@ -364,7 +360,11 @@ impl fmt::Display for Plan {
             Table::Mbr(_) => "MBR",
             Table::Broken(reason) => reason,
         };
-        write!(f, "now       {table}, {}", count(all(&self.before).len()))?;
+        write!(
+            f,
+            "now       {table}, {}",
+            count(self.before.partitions().len())
+        )?;
         if let Some(signature) = &self.before.signature {
             write!(f, ", the disk as a whole is {signature}")?;
         }
@@ -400,3 +400,6 @@ impl fmt::Display for Plan {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

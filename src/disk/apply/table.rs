@@ -86,13 +86,20 @@ pub(super) fn name<D: Read + Write + Seek>(
     Ok(table)
 }
 
-/// The table on the disk, with its backup moved to the end of the disk.
-fn existing<D: Read + Seek>(disk: &mut D, sector: u64) -> Result<GPT, gptman::Error> {
+/// The table on the disk, with its backup moved to the end of the disk. Only for one that our own reader found sound.
+pub(in crate::disk) fn existing<D: Read + Seek>(
+    disk: &mut D,
+    sector: u64,
+) -> Result<GPT, gptman::Error> {
     let mut table = GPT::read_from(disk, sector)?;
     let first_usable = table.header.first_usable_lba;
     table.header.update_from(disk, sector)?;
     // update_from packs it to the least value; what was chosen there (2048 by some tools) stays.
     table.header.first_usable_lba = first_usable;
+    // gptman refuses to write what some tools leave in deleted entries.
+    for (_, unused) in table.iter_mut().filter(|(_, e)| e.is_unused()) {
+        *unused = GPTPartitionEntry::empty();
+    }
     Ok(table)
 }
 
