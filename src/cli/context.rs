@@ -76,21 +76,7 @@ impl Context {
         if out.is_empty() {
             Ok(())
         } else {
-            self.raw(format!("{out}\n").as_bytes())
-        }
-    }
-
-    /// Writes bytes to stdout as they are.
-    ///
-    /// # Errors
-    /// As [`Context::result`].
-    pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
-        match std::io::stdout().write_all(bytes) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-                Exit::Io,
-                format!("cannot write to stdout: {e}"),
-            )),
-            _ => Ok(()),
+            raw(format!("{out}\n").as_bytes())
         }
     }
 
@@ -112,6 +98,20 @@ impl Context {
     }
 }
 
+/// Writes bytes to stdout as they are.
+///
+/// # Errors
+/// As [`Context::result`].
+pub(super) fn raw(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().write_all(bytes) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Io,
+            format!("cannot write to stdout: {e}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn to_json(text: Result<String, serde_json::Error>) -> Result<String, Failure> {
     text.map_err(|e| {
         Failure::new(
@@ -126,17 +126,17 @@ fn to_json(text: Result<String, serde_json::Error>) -> Result<String, Failure> {
     clippy::disallowed_methods,
     reason = "cli is the room that reads the environment"
 )]
-pub fn env(name: &str) -> Option<String> {
+pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// An environment variable that is a path.
-pub fn env_path(name: &str) -> Option<PathBuf> {
+pub(super) fn env_path(name: &str) -> Option<PathBuf> {
     env(name).map(PathBuf::from)
 }
 
 /// Now, UTC, as RFC 3339 in whole seconds; `SOURCE_DATE_EPOCH` stands in for the clock.
-pub fn now() -> String {
+pub(super) fn now() -> String {
     let pinned = env("SOURCE_DATE_EPOCH").and_then(|s| s.parse().ok());
     let time = pinned
         .and_then(|s| jiff::Timestamp::from_second(s).ok())
@@ -148,7 +148,7 @@ pub fn now() -> String {
 ///
 /// # Errors
 /// The runtime cannot start, or the work fails.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -162,7 +162,7 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 }
 
 /// A token that Ctrl-C or SIGTERM cancels; a second signal ends the process at once.
-pub fn on_interrupt() -> CancellationToken {
+pub(super) fn on_interrupt() -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
     let token = CancellationToken::new();
     let seen = token.clone();

@@ -10,7 +10,7 @@ use super::exit::Failure;
 /// Flags of `demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  snoforge demo out/")]
-pub struct Demo {
+pub(super) struct Demo {
     /// Directory for the results; made when absent.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
@@ -21,7 +21,7 @@ impl Demo {
     ///
     /// # Errors
     /// Any step fails.
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         crate::demo::run(context, &self.dir)
     }
 }

@@ -90,7 +90,7 @@ impl<E: Categorised> From<E> for Failure {
 }
 
 /// Several failures of one kind as one: the first decides category and hint.
-pub fn several<E: Categorised>(errors: &[E]) -> Failure {
+pub(super) fn several<E: Categorised>(errors: &[E]) -> Failure {
     let message = errors
         .iter()
         .map(|e| chain(e))
@@ -104,7 +104,7 @@ pub fn several<E: Categorised>(errors: &[E]) -> Failure {
 }
 
 /// The error and its sources in one line; a source that an error repeats in its own text is not said twice.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -13,7 +13,7 @@ pub struct Reporting {
     /// Progress on stderr (json: lines on stdout); auto draws bars only on a terminal.
     #[arg(long, value_enum, default_value_t, global = true, value_name = "MODE")]
     pub progress: Progress,
-    /// Say more (-vv: everything); SNOFORGE_LOG sets a filter.
+    /// Say more (-vv: everything); `SNOFORGE_LOG` sets a filter.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say only errors.
@@ -48,7 +48,7 @@ pub enum Progress {
 /// How registries are reached.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Registries")]
-pub struct RegistryFlags {
+pub(super) struct RegistryFlags {
     /// Credentials file (containers-auth.json); default: the places where podman and skopeo look.
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
     pub authfile: Option<PathBuf>,

@@ -38,7 +38,7 @@ struct Cli {
 enum Command {
     /// What has to be on the disk: image sets, inventories, catalogs, releases.
     #[command(subcommand)]
-    Imageset(imageset::Imageset),
+    Imageset(Box<imageset::Imageset>),
     /// The data disk: partition, download, verify, export.
     #[command(subcommand)]
     Precache(precache::Precache),
@@ -119,7 +119,7 @@ impl Command {
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "snoforge", &mut script);
-                context.raw(&script)
+                context::raw(&script)
             }
             Self::Man { dir } => man(&dir),
             Self::Version => {

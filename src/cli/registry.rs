@@ -17,7 +17,7 @@ impl RegistryFlags {
     ///
     /// # Errors
     /// A file that was named is missing or wrong.
-    pub fn client(&self) -> Result<Client, Failure> {
+    pub(super) fn client(&self) -> Result<Client, Failure> {
         let environment = Environment {
             home: env_path("HOME"),
             xdg_runtime_dir: env_path("XDG_RUNTIME_DIR"),
@@ -44,14 +44,14 @@ impl RegistryFlags {
     ///
     /// # Errors
     /// As [`RegistryFlags::client`].
-    pub fn web(&self) -> Result<Web, Failure> {
+    pub(super) fn web(&self) -> Result<Web, Failure> {
         Ok(Web(self.client()?))
     }
 }
 
 /// Graphs and signatures over the same client.
 #[derive(Debug)]
-pub struct Web(pub Client);
+pub(super) struct Web(pub Client);
 
 #[async_trait]
 impl Documents for Web {
@@ -85,7 +85,7 @@ impl Categorised for SourceError {
 }
 
 /// The exit category of a source's failure.
-pub fn category(kind: SourceErrorKind) -> Exit {
+pub(super) fn category(kind: SourceErrorKind) -> Exit {
     match kind {
         SourceErrorKind::NotFound
         | SourceErrorKind::Unauthorized

@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// Not a positive number with a known unit.
-pub fn rate(text: &str) -> Result<u64, String> {
+pub(super) fn rate(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, f64); 9] = [
         ("kbit", 125.0),
         ("mbit", 125_000.0),

@@ -74,13 +74,6 @@ struct Step {
 }
 
 impl Step {
-    fn new(why: &'static str, args: &[&str], more: &[&str]) -> Self {
-        Self {
-            why,
-            args: args.iter().chain(more).map(ToString::to_string).collect(),
-        }
-    }
-
     fn run(self, context: &Context) -> Result<(), Failure> {
         let context = context.nested();
         context.say(&format!(
@@ -97,73 +90,59 @@ impl Step {
 
 fn steps(dir: &Path, registry: &Registry, disk: &Path) -> Vec<Step> {
     let path = |name: &str| dir.join(name).display().to_string();
-    let (set, inventory, data, disk) = (
-        path("imageset.yaml"),
-        path("inventory"),
-        path("data"),
-        disk.display().to_string(),
-    );
-    let versions = [
+    let (set, inventory, data) = (path("imageset.yaml"), path("inventory"), path("data"));
+    let disk = disk.display().to_string();
+    let versions = words(&[
         "-r",
         sample::RELEASE,
         "--acm-version",
         sample::ACM_VERSION,
         "--mce-version",
         sample::MCE_VERSION,
+    ]);
+    let sample = registry.flags();
+    let step = |why, line: &[&str], more: &[&[String]]| Step {
+        why,
+        args: [words(line), more.concat()].concat(),
+    };
+    let download = ["precache", "download", "--parallel", "10", "-f", &data];
+    let partition = [
+        "precache",
+        "partition",
+        "-d",
+        &disk,
+        "-s",
+        "1",
+        "--populate",
+        &data,
+        "--yes",
     ];
-    let (graph, conf) = (
-        registry.graph.display().to_string(),
-        registry.conf.display().to_string(),
-    );
-    // The sample is not signed, and its graph is a file: nothing is asked of the outside.
-    let sample = [
-        "--graph",
-        &graph,
-        "--registries-conf",
-        &conf,
-        "--ignore-release-signature",
-    ];
-    let download = [&versions[..], &["--parallel", "10", "-f", &data]].concat();
     vec![
-        Step::new(
+        step(
             "An image set for the release",
             &["imageset", "init", "-o", &set],
-            &versions,
+            &[&versions],
         ),
-        Step::new(
+        step(
             "Check it, without any network",
             &["imageset", "check", "-c", &set],
             &[],
         ),
-        Step::new(
+        step(
             "Work out and pin every image",
             &["imageset", "resolve", "-c", &set, "-o", &inventory],
-            &sample,
+            &[&sample],
         ),
-        Step::new(
-            "Fetch every blob once",
-            &[&["precache", "download"][..], &download].concat(),
-            &sample,
-        ),
-        Step::new(
+        step("Fetch every blob once", &download, &[&versions, &sample]),
+        step(
             "Read everything back and compare digests",
             &["precache", "verify", "-f", &data],
             &[],
         ),
-        Step::new(
-            "A data disk with the same content",
-            &[
-                "precache",
-                "partition",
-                "-d",
-                &disk,
-                "-s",
-                "1",
-                "--populate",
-                &data,
-                "--yes",
-            ],
-            &[],
-        ),
+        step("A data disk with the same content", &partition, &[]),
     ]
+}
+
+fn words(line: &[&str]) -> Vec<String> {
+    line.iter().map(ToString::to_string).collect()
 }

@@ -16,10 +16,8 @@ const HOSTS: [&str; 2] = ["quay.io", "registry.redhat.io"];
 
 /// A running registry; stops when dropped.
 pub(super) struct Registry {
-    /// Saved update graph.
-    pub(super) graph: PathBuf,
-    /// registries.conf that sends the real hosts here.
-    pub(super) conf: PathBuf,
+    graph: PathBuf,
+    conf: PathBuf,
     _stop: DropGuard,
     _runtime: tokio::runtime::Runtime,
 }
@@ -56,6 +54,23 @@ impl Registry {
             _stop: stop.drop_guard(),
             _runtime: runtime,
         })
+    }
+}
+
+impl Registry {
+    /// The flags that lead a command here. The sample is not signed, and its graph is a file: nothing is asked of the outside.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let (graph, conf) = (
+            self.graph.display().to_string(),
+            self.conf.display().to_string(),
+        );
+        vec![
+            "--graph".to_owned(),
+            graph,
+            "--registries-conf".to_owned(),
+            conf,
+            "--ignore-release-signature".to_owned(),
+        ]
     }
 }
 

@@ -201,11 +201,9 @@ impl Sample {
             &PACKAGES
         };
         for package in packages {
-            let text: String = self
-                .package(package, bases)?
-                .iter()
-                .map(|object| format!("{object}\n"))
-                .collect();
+            let objects = self.package(package, bases)?;
+            let lines: Vec<_> = objects.iter().map(ToString::to_string).collect();
+            let text = lines.join("\n");
             files.push((format!("configs/{}/catalog.json", package.0), text));
         }
         let placeholder =

@@ -2,7 +2,7 @@
 //!
 //! A payload named by digest or tag (`--release-image`, v2alpha1 `platform.release`) is taken as it is. Else the update graph says which
 //! versions the channels hold. Without a graph only exact versions can be had: by the registry's own tag, which is
-//! how Red Hat's ClusterImageSets name releases; the tag is pinned, so that the lines are those of the graph.
+//! how Red Hat's `ClusterImageSets` name releases; the tag is pinned, so that the lines are those of the graph.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Release signatures (`imageset.md` §2.6; openshift/library-go `pkg/verify`).
 //!
-//! An object `<store>/sha256=<hex>/signature-<n>` is an opaque OpenPGP signed message whose body is JSON of the *atomic container
+//! An object `<store>/sha256=<hex>/signature-<n>` is an opaque `OpenPGP` signed message whose body is JSON of the *atomic container
 //! signature* format (containers/image `docs/atomic-signature.md`). Accepted only if a known key signed it, the whole body was
 //! read first, it has not expired, nothing is in it that we do not know, and it names exactly the payload's digest.
 //!
@@ -33,7 +33,7 @@ const MAX_SIGNATURES: u32 = 9;
 /// A body is about 400 bytes.
 const MAX_BODY: u64 = 64 << 10;
 
-/// "Red Hat, Inc. (release key 2)", 567E 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51; from the release verification ConfigMap.
+/// "Red Hat, Inc. (release key 2)", 567E 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51; from the release verification `ConfigMap`.
 const RED_HAT_RELEASE_KEY_2: &str = include_str!("keys/redhat-release-2.asc");
 
 /// The public keys that may sign a release.
@@ -81,7 +81,7 @@ pub enum SignatureError {
     /// The key itself cannot be read.
     #[error("not an OpenPGP public key: {0}")]
     Key(String),
-    /// Not an OpenPGP signed message.
+    /// Not an `OpenPGP` signed message.
     #[error("not an OpenPGP signed message: {0}")]
     Message(String),
     /// No known key made it, or the message was changed.

@@ -12,7 +12,7 @@ use crate::config::imageset::{self, Finding, Parsed};
 /// Flags of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  snoforge imageset check -c imageset.yaml")]
-pub struct Check {
+pub(crate) struct Check {
     /// The image set.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
@@ -59,7 +59,7 @@ fn row(finding: &Finding) -> serde_json::Value {
 ///
 /// # Errors
 /// Not readable, or not UTF-8.
-pub fn read(path: &std::path::Path) -> Result<String, Failure> {
+pub(crate) fn read(path: &std::path::Path) -> Result<String, Failure> {
     fs_err::read_to_string(path).map_err(|e| {
         Failure::new(
             Exit::Usage,
@@ -72,7 +72,7 @@ pub fn read(path: &std::path::Path) -> Result<String, Failure> {
 ///
 /// # Errors
 /// Every finding, with its place.
-pub fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed, String), Failure> {
+pub(crate) fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed, String), Failure> {
     let text = read(path)?;
     let name = path.display().to_string();
     let parsed = imageset::parse(&name, &text).map_err(|found| findings_failure(&found))?;
@@ -88,7 +88,7 @@ pub fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed, String
 }
 
 /// All findings as one failure; hints that differ stand under their finding.
-pub fn findings_failure(findings: &[Finding]) -> Failure {
+pub(crate) fn findings_failure(findings: &[Finding]) -> Failure {
     let line = |f: &Finding| match &f.hint {
         Some(hint) if findings.len() > 1 => format!("{f}\n  hint: {hint}"),
         _ => f.to_string(),

@@ -14,7 +14,7 @@ use crate::ui::format;
 /// Flags of `diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  snoforge imageset diff /mnt/inventory.json new/inventory.json")]
-pub struct Diff {
+pub(crate) struct Diff {
     /// The inventory that is there.
     old: PathBuf,
     /// The inventory that is wanted.

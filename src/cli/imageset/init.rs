@@ -11,7 +11,7 @@ use crate::config::template;
 /// What goes into the template; the same flags on `precache download`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Image set")]
-pub struct TemplateFlags {
+pub(crate) struct TemplateFlags {
     /// Advanced Cluster Management version, X.Y.Z.
     #[arg(long, value_name = "X.Y.Z")]
     pub acm_version: Option<String>,
@@ -40,7 +40,7 @@ pub struct TemplateFlags {
 
 /// `--profile`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Profile {
+pub(super) enum Profile {
     /// Release, ACM, MCE.
     #[default]
     Base,
@@ -50,7 +50,7 @@ pub enum Profile {
 
 /// Flags of `init`.
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// OpenShift release, X.Y.Z.
     #[arg(short, long, value_name = "X.Y.Z")]
     release: String,
@@ -69,7 +69,7 @@ impl TemplateFlags {
     ///
     /// # Errors
     /// `--hub-version` together with what replaced it.
-    pub fn options(&self, release: &str) -> Result<template::Options, Failure> {
+    pub(crate) fn options(&self, release: &str) -> Result<template::Options, Failure> {
         let (mut acm, mut mce) = (self.acm_version.clone(), self.mce_version.clone());
         if let Some(hub) = &self.hub_version {
             let (a, m) = template::from_hub_version(hub, acm.as_deref(), mce.as_deref())?;

@@ -29,7 +29,7 @@ enum Rules {
 /// Flags of `bundles`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  snoforge imageset bundles -c imageset.yaml --output json")]
-pub struct Bundles {
+pub(crate) struct Bundles {
     /// The image set.
     #[arg(short, long, value_name = "FILE", default_value = "imageset.yaml")]
     config: PathBuf,
@@ -127,11 +127,9 @@ fn text((catalog, selection): &(String, Selection)) -> String {
         count(selection.bundles.len(), "bundle"),
         count(selection.images.len(), "image")
     );
-    let warnings: String = warnings(selection)
-        .iter()
-        .map(|w| format!("\nwarning: {w}"))
-        .collect();
-    format!("{catalog}\n{table}\n{total}{warnings}")
+    let mut lines = vec![catalog.clone(), table, total];
+    lines.extend(warnings(selection).iter().map(|w| format!("warning: {w}")));
+    lines.join("\n")
 }
 
 fn catalog(context: &Context, registries: &RegistryFlags, name: &str) -> Result<Catalog, Failure> {
@@ -152,8 +150,8 @@ fn catalog(context: &Context, registries: &RegistryFlags, name: &str) -> Result<
 #[command(
     after_help = "Examples:\n  snoforge imageset operators --catalog registry.redhat.io/redhat/redhat-operator-index:v4.13\n  snoforge imageset operators --catalog ./configs --package nfd --channel stable"
 )]
-pub struct Operators {
-    /// The catalog: a pull spec, or a local directory as ./dir or file:///dir.
+pub(crate) struct Operators {
+    /// The catalog: a pull spec, or a local directory as ./dir or <file:///dir>.
     #[arg(long, value_name = "REF")]
     catalog: String,
     /// List the channels of this package.

@@ -1,22 +1,22 @@
 //! `snoforge imageset`: what has to be on the disk.
 
-pub mod check;
+pub(super) mod check;
 mod diff;
 mod init;
 mod listing;
 mod releases;
-pub mod resolve;
+pub(super) mod resolve;
 
 use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::Failure;
 
-pub use init::TemplateFlags;
+pub(super) use init::TemplateFlags;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Imageset {
+pub(super) enum Imageset {
     /// Write an imageset.yaml for a release.
     #[command(
         after_help = "Example:\n  snoforge imageset init -r 4.13.1 --acm-version 2.7.4 --mce-version 2.2.4 -o imageset.yaml"
@@ -43,7 +43,7 @@ impl Imageset {
     ///
     /// # Errors
     /// What the verb says.
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Init(args) => args.run(context),
             Self::Resolve(args) => args.run(context),

@@ -19,7 +19,7 @@ use crate::ui::table;
 #[command(
     after_help = "Examples:\n  snoforge imageset releases --channel stable-4.13\n  snoforge imageset releases --channel stable-4.13 --min 4.13.1 --max 4.13.9 --shortest-path --graph saved.json"
 )]
-pub struct Releases {
+pub(crate) struct Releases {
     /// Update channel.
     #[arg(long, value_name = "NAME")]
     channel: String,

@@ -20,7 +20,7 @@ use crate::ui::{format, table};
 
 /// What decides an inventory beside the image set; the same flags on `precache download`.
 #[derive(Debug, Clone, Args)]
-pub struct ResolveFlags {
+pub(crate) struct ResolveFlags {
     /// Release payload to use instead of the update graph.
     #[arg(long, value_name = "REF", help_heading = "Image set")]
     pub release_image: Option<Reference>,
@@ -48,7 +48,7 @@ pub struct ResolveFlags {
 
 /// What to resolve.
 #[derive(Debug)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     /// An image set with its text.
     Set(Box<Inputs>, String),
     /// Lines of a mapping file, whose bytes have this digest.
@@ -57,7 +57,7 @@ pub enum Wanted {
 
 impl Wanted {
     /// What a lock made from this says of its request.
-    pub fn request(&self) -> crate::inventory::lock::Request {
+    pub(crate) fn request(&self) -> crate::inventory::lock::Request {
         match self {
             Self::Set(inputs, _) => inputs.request(),
             Self::Mapping(_, digest, options) => options.request(digest),
@@ -65,7 +65,7 @@ impl Wanted {
     }
 
     /// The text of the image set, if there is one.
-    pub fn image_set(&self) -> Option<&str> {
+    pub(crate) fn image_set(&self) -> Option<&str> {
         match self {
             Self::Set(_, text) => Some(text),
             Self::Mapping(..) => None,
@@ -78,7 +78,7 @@ impl ResolveFlags {
     ///
     /// # Errors
     /// A file is missing or wrong.
-    pub fn wanted(
+    pub(crate) fn wanted(
         &self,
         context: &Context,
         config: &Path,
@@ -145,7 +145,7 @@ impl ResolveFlags {
 ///
 /// # Errors
 /// The file is not readable.
-pub fn graph_source(file: Option<&Path>) -> Result<GraphSource, Failure> {
+pub(crate) fn graph_source(file: Option<&Path>) -> Result<GraphSource, Failure> {
     let Some(path) = file else {
         return Ok(GraphSource::Service(env("UPDATE_URL_OVERRIDE")));
     };
@@ -157,7 +157,7 @@ pub fn graph_source(file: Option<&Path>) -> Result<GraphSource, Failure> {
 }
 
 /// `$XDG_CACHE_HOME/snoforge` or `~/.cache/snoforge`; none without a home.
-pub fn cache_directory() -> Option<PathBuf> {
+pub(crate) fn cache_directory() -> Option<PathBuf> {
     let base = env_path("XDG_CACHE_HOME").or_else(|| Some(env_path("HOME")?.join(".cache")));
     base.map(|base| base.join("snoforge"))
 }
@@ -166,7 +166,7 @@ pub fn cache_directory() -> Option<PathBuf> {
 ///
 /// # Errors
 /// Every failure, in one message.
-pub async fn resolve(
+pub(crate) async fn resolve(
     wanted: &Wanted,
     source: &dyn ImageSource,
     flags: &ResolveFlags,
@@ -210,7 +210,7 @@ fn signature_text(signature: &Signature) -> String {
 
 /// Flags of `resolve`.
 #[derive(Debug, Args)]
-pub struct Resolve {
+pub(crate) struct Resolve {
     /// The image set.
     #[arg(short, long, value_name = "FILE", default_value = "imageset.yaml")]
     config: PathBuf,
@@ -275,7 +275,7 @@ impl Resolve {
 ///
 /// # Errors
 /// It cannot be made.
-pub fn create_dir(path: &Path) -> Result<(), Failure> {
+pub(crate) fn create_dir(path: &Path) -> Result<(), Failure> {
     fs_err::create_dir_all(path).map_err(|e| Failure::new(Exit::Io, e.to_string()))
 }
 
@@ -283,13 +283,13 @@ pub fn create_dir(path: &Path) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Stdout cannot be written.
-pub fn report(context: &Context, inventory: &Inventory) -> Result<(), Failure> {
+pub(crate) fn report(context: &Context, inventory: &Inventory) -> Result<(), Failure> {
     let summary = Summary::of(inventory);
     context.result(&summary, || figures(&summary))
 }
 
 /// The figures as a table.
-pub fn figures(summary: &Summary) -> String {
+pub(crate) fn figures(summary: &Summary) -> String {
     let rows = summary.kinds.iter().map(|kind| {
         vec![
             kind.name.clone(),
@@ -354,7 +354,7 @@ impl Categorised for LockError {
 ///
 /// # Errors
 /// It is not readable.
-pub fn read_lock(path: &Path) -> Result<Option<Inventory>, Failure> {
+pub(crate) fn read_lock(path: &Path) -> Result<Option<Inventory>, Failure> {
     match fs_err::read(path) {
         Ok(bytes) => {
             let named = |e: LockError| {

@@ -13,14 +13,14 @@ use crate::store::{Store, StoreError};
 
 /// A registry with a store in front of it.
 #[derive(Debug)]
-pub struct Cached<S> {
+pub(super) struct Cached<S> {
     store: Store,
     upstream: Arc<S>,
 }
 
 impl<S: ImageSource> Cached<S> {
     /// Puts `store` in front of `upstream`.
-    pub fn new(store: Store, upstream: Arc<S>) -> Self {
+    pub(super) fn new(store: Store, upstream: Arc<S>) -> Self {
         Self { store, upstream }
     }
 

@@ -15,7 +15,7 @@ use crate::ui::{format, table};
 
 /// Flags of `verify`.
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// The data directory.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     pub folder: PathBuf,
@@ -29,7 +29,7 @@ impl Verify {
     ///
     /// # Errors
     /// No data directory, or findings (exit 7).
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let data = DataDir::open(&self.folder)?;
         let inventory = data.inventory()?;
         let depth = if self.deep {
@@ -115,7 +115,7 @@ fn verify_json(report: &Report, inventory: &Inventory) -> Value {
 
 /// Flags of `list`.
 #[derive(Debug, Args)]
-pub struct List {
+pub(crate) struct List {
     /// The data directory.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     folder: PathBuf,
@@ -173,7 +173,7 @@ fn list_text(listing: &Listing) -> String {
 
 /// Flags of `prune`.
 #[derive(Debug, Args)]
-pub struct Prune {
+pub(crate) struct Prune {
     /// The data directory.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     folder: PathBuf,

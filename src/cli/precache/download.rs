@@ -24,7 +24,11 @@ use crate::store::{Store, StoreLock};
 
 /// Flags of `download`.
 #[derive(Debug, Args)]
-pub struct Download {
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the command line"
+)]
+pub(crate) struct Download {
     /// OpenShift release, X.Y.Z.
     #[arg(short, long, value_name = "X.Y.Z", required_unless_present = "mapping")]
     pub release: Option<String>,
@@ -66,7 +70,7 @@ impl Download {
     ///
     /// # Errors
     /// A wrong flag or file; a registry, the disk; or a download that is not complete (exit 8 or 130).
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         if self.dry_run {
             return self.dry_run(context);
         }

@@ -13,7 +13,7 @@ use crate::store::{IndexEntry, artefact_name, dir_tgz, docker_archive, oci_archi
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
-pub struct Export {
+pub(crate) struct Export {
     /// The data directory.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     folder: PathBuf,
@@ -58,7 +58,7 @@ impl Export {
                 ArchiveFormat::DirTgz => self.write_each(&data, &images, &files, context)?,
                 ArchiveFormat::OciArchive => oci_archive(&data.store, &images, &self.out)?,
                 ArchiveFormat::DockerArchive => {
-                    docker_archive(&data.store, &images, &self.arch, &self.out)?
+                    docker_archive(&data.store, &images, &self.arch, &self.out)?;
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::remote::Client;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
-pub async fn download(
+pub(super) async fn download(
     _c: &Context,
     _cl: &Client,
     _u: (&url::Url, &Path),

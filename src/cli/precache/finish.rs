@@ -19,7 +19,11 @@ use crate::ui::{format, table};
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn record(store: &Store, inventory: &Inventory, summary: &Summary) -> Result<(), Failure> {
+pub(super) fn record(
+    store: &Store,
+    inventory: &Inventory,
+    summary: &Summary,
+) -> Result<(), Failure> {
     let mut entries = Vec::new();
     for image in &inventory.images {
         if summary.is_complete() || is_whole(store, inventory, image)? {
@@ -80,7 +84,7 @@ fn is_whole(
 ///
 /// # Errors
 /// A file cannot be removed.
-pub fn remove_stale(
+pub(super) fn remove_stale(
     context: &Context,
     (store, lock): (&Store, &StoreLock),
     expected: &Expected,
@@ -101,7 +105,7 @@ pub fn remove_stale(
 ///
 /// # Errors
 /// The server, the disk, or interrupted.
-pub async fn download_file(
+pub(super) async fn download_file(
     context: &Context,
     client: &Client,
     url: &url::Url,
@@ -127,7 +131,7 @@ fn file_target(url: &url::Url, folder: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// What an interrupt before the first blob says.
-pub fn interrupted(folder: &Path) -> Failure {
+pub(super) fn interrupted(folder: &Path) -> Failure {
     Failure::new(Exit::Interrupted, "interrupted").hint(format!(
         "run the same command again to go on; {} keeps what is there",
         folder.display()
@@ -138,7 +142,7 @@ pub fn interrupted(folder: &Path) -> Failure {
 ///
 /// # Errors
 /// The download is not complete.
-pub fn report(context: &Context, args: &Download, summary: &Summary) -> Result<(), Failure> {
+pub(super) fn report(context: &Context, args: &Download, summary: &Summary) -> Result<(), Failure> {
     context.result(&document(args, summary), || text(args, summary))?;
     let folder = &args.folder;
     if summary.is_complete() {

@@ -2,11 +2,11 @@
 
 mod cached;
 mod contents;
-pub mod download;
+pub(super) mod download;
 mod export;
 mod file;
 mod finish;
-pub mod partition;
+pub(super) mod partition;
 mod plan;
 mod push;
 mod serve;
@@ -16,11 +16,11 @@ use clap::Subcommand;
 use super::context::Context;
 use super::exit::Failure;
 
-pub use contents::Verify;
+pub(super) use contents::Verify;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Precache {
+pub(super) enum Precache {
     /// Make and format a data partition at the end of a disk or image file.
     #[command(
         after_help = "Examples:\n  snoforge precache partition -d /dev/sdb -s 298 --dry-run\n  snoforge precache partition -d serial=S4EVNX0N123456 -s 298"
@@ -57,7 +57,7 @@ impl Precache {
     ///
     /// # Errors
     /// What the verb says.
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Partition(args) => args.run(context),
             Self::Download(args) => args.run(context),

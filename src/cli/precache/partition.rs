@@ -14,8 +14,12 @@ use crate::disk::{
 
 /// Flags of `partition`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the command line"
+)]
 #[command(group = ArgGroup::new("what").args(["size", "reset"]))]
-pub struct Partition {
+pub(crate) struct Partition {
     /// Disk: /dev/…, serial=…, wwn=… or an image file.
     #[arg(short, long, value_name = "DEVICE")]
     device: String,

@@ -10,7 +10,7 @@ use crate::store::{Expected, Store, StoreError};
 
 /// An opened data directory.
 #[derive(Debug)]
-pub struct DataDir {
+pub(super) struct DataDir {
     /// The store in it.
     pub store: Store,
 }
@@ -20,7 +20,7 @@ impl DataDir {
     ///
     /// # Errors
     /// It is no data directory.
-    pub fn open(folder: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         Ok(Self {
             store: Store::open(folder)?,
         })
@@ -30,7 +30,7 @@ impl DataDir {
     ///
     /// # Errors
     /// There is none, or it is not readable.
-    pub fn inventory(&self) -> Result<Inventory, Failure> {
+    pub(super) fn inventory(&self) -> Result<Inventory, Failure> {
         let path = self.store.root().join("inventory.json");
         let found = read_lock(&path)?;
         found.ok_or_else(|| {
@@ -41,7 +41,7 @@ impl DataDir {
 }
 
 /// Everything that the inventory needs on the disk.
-pub fn expected(inventory: &Inventory) -> Expected {
+pub(super) fn expected(inventory: &Inventory) -> Expected {
     Expected::new(
         inventory.blobs.iter().map(|(d, s)| (d.clone(), *s)),
         manifests(inventory),
@@ -69,7 +69,7 @@ impl Categorised for StoreError {
             | Self::Damaged { .. }
             | Self::Malformed { .. }
             | Self::Manifest { .. } => Exit::Verification,
-            _ => Exit::Io,
+            Self::Io { .. } => Exit::Io,
         }
     }
 

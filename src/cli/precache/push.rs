@@ -17,7 +17,7 @@ use crate::ui::format;
 
 /// Flags of `push`.
 #[derive(Debug, Args)]
-pub struct Push {
+pub(crate) struct Push {
     /// The data directory.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     folder: PathBuf,

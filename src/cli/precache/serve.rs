@@ -15,7 +15,7 @@ use crate::node::registry::{Registry, RegistryError, serve};
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// The data directory.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     folder: PathBuf,

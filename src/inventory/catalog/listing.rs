@@ -115,7 +115,7 @@ pub fn versions(catalog: &Catalog, package: &str, channel: Option<&str>) -> Vec<
     }
     rows.sort_by(|a, b| {
         let by_version = compare_versions(&a.version, &b.version);
-        (&a.channel)
+        a.channel
             .cmp(&b.channel)
             .then(by_version)
             .then_with(|| a.bundle.cmp(&b.bundle))

@@ -394,18 +394,17 @@ async fn bounds(
         bound.as_ref().map(|bound| bound.value.clone())
     };
     let (mut min, max) = (text(&channel.min_version), text(&channel.max_version));
-    let max = match max {
-        Some(max) => max,
-        None => {
-            let highest = graph(graphs, &request)
-                .await?
-                .highest(arch, name)?
-                .to_string();
-            if min.is_none() && !channel.full {
-                min = Some(highest.clone());
-            }
-            highest
+    let max = if let Some(max) = max {
+        max
+    } else {
+        let highest = graph(graphs, &request)
+            .await?
+            .highest(arch, name)?
+            .to_string();
+        if min.is_none() && !channel.full {
+            min = Some(highest.clone());
         }
+        highest
     };
     let min = match min {
         Some(min) => min,
