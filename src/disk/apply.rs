@@ -8,7 +8,7 @@
 //! The lock is the one of <https://systemd.io/BLOCK_DEVICE_LOCKING>: while it is held, udev leaves the disk alone.
 //! In an image file there is no partition node to format: the filesystem is made in a sparse file beside it and moved in, holes kept.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,12 +21,14 @@ use uuid::Uuid;
 use super::contents::{self, Partition, probe};
 use super::device::DeviceKind;
 use super::error::DiskError;
+use super::kernel;
 use super::mkfs::Maker;
 use super::plan::{NewPartition, Plan, UNFINISHED};
 use super::populate::Tree;
-use super::{MIB, kernel};
 use crate::progress::{Event, Reporter};
+use ends::{Saved, erase};
 
+mod ends;
 mod splice;
 pub(super) mod table;
 
@@ -353,44 +355,6 @@ impl Steps<'_> {
     }
 }
 
-/// Both ends of the disk as they were: more than any table or whole-disk signature takes.
-struct Saved {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-}
-
-impl Saved {
-    fn take(job: &mut Job<'_>) -> Result<Self, DiskError> {
-        let mut end = |at: u64| {
-            job.disk.seek(SeekFrom::Start(at))?;
-            let mut bytes = Vec::new();
-            (&mut job.disk).take(MIB).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let size = job.plan.device.size_bytes;
-        let both = end(0).and_then(|head| Ok((head, end(size.saturating_sub(MIB))?)));
-        let (head, tail) = both.map_err(job.io("read"))?;
-        Ok(Self { head, tail })
-    }
-
-    fn restore(&self, job: &mut Job<'_>) -> Result<(), DiskError> {
-        let tail_at = job.plan.device.size_bytes - self.tail.len() as u64;
-        let mut write = |at: u64, bytes: &[u8]| {
-            job.disk.seek(SeekFrom::Start(at))?;
-            job.disk.write_all(bytes)
-        };
-        let written = write(tail_at, &self.tail).and_then(|()| write(0, &self.head));
-        let written = written.and_then(|()| job.disk.sync_all());
-        written.map_err(job.io("restore"))?;
-        if job.is_image() {
-            return Ok(());
-        }
-        let gone: Vec<u32> = job.plan.create.iter().map(|n| n.number).collect();
-        let present = extents(job.plan.before.partitions());
-        kernel::refresh(job.disk.file(), &gone, &present).map_err(job.io("re-read"))
-    }
-}
-
 fn extents(partitions: &[Partition]) -> Vec<kernel::Extent> {
     let extent = |p: &Partition| (p.number, p.start_bytes, p.size_bytes);
     partitions.iter().map(extent).collect()
@@ -409,15 +373,4 @@ fn lock(disk: &File, path: &Path) -> Result<(), DiskError> {
         path: path.to_owned(),
         source: io::ErrorKind::WouldBlock.into(),
     })
-}
-
-/// Zeroes the first and the last MiB: every superblock that a prober looks at, md and ZFS at the end included.
-fn erase(file: &mut File, size: u64) -> io::Result<()> {
-    let zeros = vec![0; usize::try_from(MIB).map_err(io::Error::other)?];
-    let length = size.min(MIB);
-    for at in [0, size - length] {
-        file.seek(SeekFrom::Start(at))?;
-        io::copy(&mut zeros.as_slice().take(length), file)?;
-    }
-    Ok(())
 }

@@ -334,7 +334,7 @@ impl DiskError {
             Self::NothingToRemove { .. } => "nothing was changed: the disk is ready for a retry",
             Self::Changed(_) => "run again to see the new plan",
             Self::CannotPopulate { .. } => {
-                "use --fs xfs or ext4, and plain files in plain directories"
+                "use --fs ext4 or a larger partition, and plain files in plain directories"
             }
             Self::Permission { .. } => "run as root",
             Self::Tool {

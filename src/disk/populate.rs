@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use super::error::DiskError;
 use super::request::Filesystem;
 
-/// mkfs.xfs counts a file's bytes in an `int`.
-const XFS_FILE_MAX: u64 = i32::MAX as u64;
+/// mkfs.xfs reads a file by one read(2), which Linux ends there.
+const XFS_FILE_MAX: u64 = 0x7fff_f000;
 /// fatfs and FAT: 4 GiB minus one.
 const FAT_FILE_MAX: u64 = u32::MAX as u64;
 /// A file takes whole blocks, and an inode.
@@ -67,6 +67,13 @@ impl Tree {
         })
     }
 
+    /// Every file: its path in the tree, and its size. In the tree's order.
+    pub(super) fn files(&self) -> Vec<(String, u64)> {
+        let mut found = Vec::new();
+        files(&self.entries, &mut found);
+        found
+    }
+
     /// The protofile for `mkfs.xfs -p`, sources relative to the tree's root.
     pub(super) fn protofile(&self) -> String {
         // A boot file's name, and block and inode counts: all ignored since 1994.
@@ -97,7 +104,8 @@ fn one(root: &Path, relative: &Path, filesystem: Filesystem) -> Result<Entry, Di
     };
     let name = relative.file_name().and_then(|n| n.to_str());
     let name = name.ok_or_else(|| refuse("its name is not UTF-8"))?;
-    let quoted = name.contains(char::is_whitespace) || name.starts_with(['$', ':']);
+    let quoted =
+        name.contains(char::is_whitespace) || name.starts_with(['$', ':']) || name.contains('"');
     if filesystem == Filesystem::Xfs && quoted {
         return Err(refuse(
             "its name has a character that mkfs.xfs cannot be told",
@@ -138,6 +146,15 @@ fn blocks(entries: &[Entry]) -> u64 {
         Node::Directory(below) => blocks(below) + BLOCK,
     });
     sizes.sum()
+}
+
+fn files(entries: &[Entry], found: &mut Vec<(String, u64)>) {
+    for entry in entries {
+        match &entry.node {
+            Node::File { source, size } => found.push((source.display().to_string(), *size)),
+            Node::Directory(below) => files(below, found),
+        }
+    }
 }
 
 fn proto(entries: &[Entry], text: &mut String) {

@@ -133,7 +133,14 @@ fn protect<D: Read + Write + Seek>(disk: &mut D, sector: u64) -> io::Result<()> 
     if signed && (hybrid || (kinds == [0xee, 0, 0, 0] && sized)) {
         return Ok(());
     }
-    GPT::write_protective_mbr_into(disk, sector).map_err(io::Error::other)
+    // Some BIOSes boot only what is marked active.
+    let active = signed && kinds.first() == Some(&0xee) && mbr.get(446) == Some(&0x80);
+    let written = if active {
+        GPT::write_bootable_protective_mbr_into(disk, sector)
+    } else {
+        GPT::write_protective_mbr_into(disk, sector)
+    };
+    written.map_err(io::Error::other)
 }
 
 /// Compares the disk, as the `gpt` crate reads it, with what gptman wrote. `None`: they agree.

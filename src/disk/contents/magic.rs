@@ -61,7 +61,8 @@ const MAGICS: &[(&str, usize, &[u8], LabelAt)] = &[
     ),
     ("stratis", 512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh", None),
     ("ceph_bluestore", 0, b"bluestore block device", None),
-    ("zfs_member", 16384, b"version", None),
+    // The first name of the label's XDR list, after six 4-byte words.
+    ("zfs_member", 16384 + 24, b"version", None),
     ("xfs", 0, b"XFSB", Some((108, 12))),
     ("btrfs", 0x1_0040, b"_BHRfS_M", Some((0x1_012b, 256))),
     ("swap", 4086, b"SWAPSPACE2", Some((1052, 16))),
