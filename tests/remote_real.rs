@@ -46,7 +46,7 @@ fn with_login(dir: &Path, host: &str) -> Options {
 /// A layer as builders make it: one file in a tar.gz.
 fn layer(name: &str, len: usize) -> Vec<u8> {
     let mut data: Vec<u8> = Vec::with_capacity(len);
-    let mut state = len as u32 | 1;
+    let mut state = u32::try_from(len).unwrap() | 1;
     while data.len() < len {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         data.extend_from_slice(&state.to_le_bytes()[1..]);
@@ -348,4 +348,65 @@ async fn a_push_that_fails_says_which_side() {
         .unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Unauthorized);
     assert!(error.to_string().contains(&registry.host), "{error}");
+}
+
+/// A proxy that cuts the first so many connections that bring more than `after` bytes from the client.
+async fn cutting_proxy(to: String, cuts: usize, after: u64) -> String {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::AsyncReadExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let left = std::sync::Arc::new(AtomicUsize::new(cuts));
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut far = tokio::net::TcpStream::connect(&to).await.unwrap();
+            let left = std::sync::Arc::clone(&left);
+            tokio::spawn(async move {
+                let (mut from_far, mut to_far) = far.split();
+                let (mut from_near, mut to_near) = near.split();
+                let up = async {
+                    let mut begin = (&mut from_near).take(after);
+                    let brought = tokio::io::copy(&mut begin, &mut to_far).await.unwrap_or(0);
+                    let take = |n: usize| n.checked_sub(1);
+                    let cut = brought == after
+                        && left
+                            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                            .is_ok();
+                    if !cut {
+                        tokio::io::copy(&mut from_near, &mut to_far).await.ok();
+                    }
+                };
+                let down = tokio::io::copy(&mut from_far, &mut to_near);
+                tokio::select! { () = up => {}, _ = down => {} }
+            });
+        }
+    });
+    host
+}
+
+#[tokio::test]
+async fn a_push_that_is_cut_goes_on() {
+    let Some(registry) = DockerRegistry::start(Guard::Plain) else {
+        return;
+    };
+    let proxy = cutting_proxy(registry.host.clone(), 2, 2_000_000).await;
+    let origin = Faulty::start();
+    let image = origin.add_image("team/app", "v1", &[layer("a", 5_000_000)]);
+    let mut options = options(registry.dir.path());
+    options.tls_verify = false;
+    options.retry.base_delay = std::time::Duration::from_millis(20);
+    let client = Client::new(options).unwrap();
+    let target: Reference = format!("{proxy}/copy/app:v1").parse().unwrap();
+    let pushed = client
+        .push(&client, &image.reference, &target)
+        .await
+        .unwrap();
+    assert_eq!((pushed.blobs, pushed.manifests), (2, 1));
+    assert!(
+        origin.count(&image.layers[0].digest.to_string()) == 3,
+        "the blob is opened again after each cut"
+    );
+    let there: Reference = format!("{}/copy/app:v1", registry.host).parse().unwrap();
+    assert_eq!(client.resolve(&there).await.unwrap(), image.manifest);
+    pull(&client, &there).await;
 }
