@@ -136,7 +136,7 @@ async fn skopeo_to_us(guard: Guard, options: impl Fn(&DockerRegistry) -> Options
     match guard {
         Guard::Plain => args.push("--dest-tls-verify=false"),
         Guard::Password => args.extend(["--dest-tls-verify=false", "--dest-creds", &login]),
-        Guard::Tls => args.extend(["--dest-cert-dir", &cert_dir]),
+        Guard::Tls | Guard::MutualTls => args.extend(["--dest-cert-dir", &cert_dir]),
     }
     args.extend([source.as_str(), target.as_str()]);
     DockerRegistry::skopeo(&args);
@@ -200,6 +200,51 @@ async fn pull_under_a_private_ca() {
         ..options(registry.dir.path())
     })
     .await;
+}
+
+#[tokio::test]
+async fn pull_with_a_client_certificate() {
+    skopeo_to_us(Guard::MutualTls, |registry| Options {
+        cert_dir: Some(registry.cert_dir()),
+        ..options(registry.dir.path())
+    })
+    .await;
+    let Some(registry) = DockerRegistry::start(Guard::MutualTls) else {
+        return;
+    };
+    // Without it the registry does not talk, and pushing with it is told to be impossible.
+    let image: Reference = format!("{}/team/app:v1", registry.host).parse().unwrap();
+    let push = |options: Options| {
+        let (client, image) = (Client::new(options).unwrap(), image.clone());
+        let origin = Faulty::start();
+        let source = origin.add_image("a", "v", &[]).reference;
+        let path = insecure(&registry, origin.host());
+        let from = Client::new(Options {
+            registries_conf: Some(path),
+            ..client_options(&registry)
+        });
+        async move {
+            client
+                .push(&from.unwrap(), &source, &image)
+                .await
+                .unwrap_err()
+        }
+    };
+    let error = push(client_options(&registry)).await;
+    assert_eq!(error.kind, SourceErrorKind::Config);
+    assert!(error.to_string().contains("client.cert"), "{error}");
+    fs_err::remove_file(registry.cert_dir().join("client.cert")).unwrap();
+    let mut options = client_options(&registry);
+    options.retry.attempts = 1;
+    let error = Client::new(options).unwrap().manifest(&image).await;
+    assert_ne!(error.unwrap_err().kind, SourceErrorKind::NotFound);
+}
+
+fn client_options(registry: &DockerRegistry) -> Options {
+    Options {
+        cert_dir: Some(registry.cert_dir()),
+        ..options(registry.dir.path())
+    }
 }
 
 #[tokio::test]
@@ -268,7 +313,7 @@ async fn us_to_skopeo(guard: Guard, options: impl Fn(&DockerRegistry) -> Options
     let access: &[&str] = match guard {
         Guard::Plain => &["--tls-verify=false"],
         Guard::Password => &["--tls-verify=false", "--creds", &login],
-        Guard::Tls => &["--cert-dir", &cert_dir],
+        Guard::Tls | Guard::MutualTls => &["--cert-dir", &cert_dir],
     };
     let inspect = [&["inspect", "--raw"], access, &[name.as_str()]].concat();
     let raw = DockerRegistry::skopeo(&inspect);
