@@ -296,7 +296,7 @@ fn match_end(prefix: &str, name: &str) -> Option<usize> {
     let end = match prefix.strip_prefix('*') {
         Some(suffix) => {
             let at = name.find(suffix)?;
-            // The stars stands for labels of the host only.
+            // The star stands for labels of the host only.
             if at == 0 || name.get(..at)?.contains(['/', ':', '@']) {
                 return None;
             }
