@@ -673,3 +673,93 @@ async fn slots_per_host() {
         begin.elapsed()
     );
 }
+
+#[tokio::test]
+async fn a_throttled_or_dead_mirror_is_left_alone() {
+    let (origin, image, _) = registry();
+    let mirror = Faulty::start();
+    mirror.rule(Rule::new(Fault::too_many("10")).always());
+    // Nobody listens there.
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let conf = format!(
+        "[[registry]]\nprefix = 'r.example'\nlocation = '{}'\n[[registry.mirror]]\nlocation = '{dead}'\n[[registry.mirror]]\nlocation = '{}'\n",
+        origin.host(),
+        mirror.host()
+    );
+    let client = with_conf(&dir, &conf);
+    let logical: Reference = "r.example/team/app:v1".parse().unwrap();
+    let begin = std::time::Instant::now();
+    for _ in 0..5 {
+        assert_eq!(client.resolve(&logical).await.unwrap(), image.manifest);
+    }
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!((mirror.count("HEAD "), origin.count("HEAD ")), (1, 5));
+}
+
+#[tokio::test]
+async fn an_empty_rest_needs_no_request() {
+    let (registry, image, _) = registry();
+    let layer = &image.layers[0];
+    let got = read(&client(), &image.reference, layer, layer.size, &[]).await;
+    assert_eq!(got.unwrap().len(), 0);
+    assert!(registry.seen().is_empty());
+}
+
+/// Runs other tests of this binary on a machine without certificate authorities.
+#[test]
+fn plain_http_needs_no_ca_store() {
+    let this = std::env::current_exe().unwrap().display().to_string();
+    let run = |test: &str| {
+        let args = [
+            "SSL_CERT_FILE=/dev/null",
+            "SSL_CERT_DIR=/nonexistent",
+            &this,
+            "--exact",
+            test,
+            "--ignored",
+        ];
+        let with: Vec<&str> = args.to_vec();
+        snoforge::exec::run("env", &with).map(|out| String::from_utf8(out).unwrap())
+    };
+    for test in ["plain_without_authorities", "https_without_authorities"] {
+        let out = run(test).unwrap();
+        assert!(out.contains("1 passed"), "{out}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by plain_http_needs_no_ca_store"]
+async fn plain_without_authorities() {
+    let (_registry, image, layer) = registry();
+    let client = client();
+    client.manifest(&image.reference).await.unwrap();
+    let got = read(&client, &image.reference, &image.layers[0], 0, &[]).await;
+    assert!(got.unwrap() == layer);
+}
+
+#[tokio::test]
+#[ignore = "run by plain_http_needs_no_ca_store"]
+async fn https_without_authorities() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = Client::new(Options {
+        tls_verify: true,
+        ..options(dir.path())
+    })
+    .unwrap();
+    let image: Reference = "127.0.0.1:1/a:b".parse().unwrap();
+    let error = client.manifest(&image).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Config);
+    assert!(error.to_string().contains("CA certificates"), "{error}");
+    assert!(error.hint.unwrap().contains("ca-certificates"));
+    // The crate that pushes would panic here.
+    let error = client.push(&client, &image, &image).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Config);
+}

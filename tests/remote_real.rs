@@ -46,7 +46,7 @@ fn with_login(dir: &Path, host: &str) -> Options {
 /// A layer as builders make it: one file in a tar.gz.
 fn layer(name: &str, len: usize) -> Vec<u8> {
     let mut data: Vec<u8> = Vec::with_capacity(len);
-    let mut state = len as u32 | 1;
+    let mut state = u32::try_from(len).unwrap() | 1;
     while data.len() < len {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         data.extend_from_slice(&state.to_le_bytes()[1..]);
@@ -136,7 +136,7 @@ async fn skopeo_to_us(guard: Guard, options: impl Fn(&DockerRegistry) -> Options
     match guard {
         Guard::Plain => args.push("--dest-tls-verify=false"),
         Guard::Password => args.extend(["--dest-tls-verify=false", "--dest-creds", &login]),
-        Guard::Tls => args.extend(["--dest-cert-dir", &cert_dir]),
+        Guard::Tls | Guard::MutualTls => args.extend(["--dest-cert-dir", &cert_dir]),
     }
     args.extend([source.as_str(), target.as_str()]);
     DockerRegistry::skopeo(&args);
@@ -200,6 +200,51 @@ async fn pull_under_a_private_ca() {
         ..options(registry.dir.path())
     })
     .await;
+}
+
+#[tokio::test]
+async fn pull_with_a_client_certificate() {
+    skopeo_to_us(Guard::MutualTls, |registry| Options {
+        cert_dir: Some(registry.cert_dir()),
+        ..options(registry.dir.path())
+    })
+    .await;
+    let Some(registry) = DockerRegistry::start(Guard::MutualTls) else {
+        return;
+    };
+    // Without it the registry does not talk, and pushing with it is told to be impossible.
+    let image: Reference = format!("{}/team/app:v1", registry.host).parse().unwrap();
+    let push = |options: Options| {
+        let (client, image) = (Client::new(options).unwrap(), image.clone());
+        let origin = Faulty::start();
+        let source = origin.add_image("a", "v", &[]).reference;
+        let path = insecure(&registry, origin.host());
+        let from = Client::new(Options {
+            registries_conf: Some(path),
+            ..client_options(&registry)
+        });
+        async move {
+            client
+                .push(&from.unwrap(), &source, &image)
+                .await
+                .unwrap_err()
+        }
+    };
+    let error = push(client_options(&registry)).await;
+    assert_eq!(error.kind, SourceErrorKind::Config);
+    assert!(error.to_string().contains("client.cert"), "{error}");
+    fs_err::remove_file(registry.cert_dir().join("client.cert")).unwrap();
+    let mut options = client_options(&registry);
+    options.retry.attempts = 1;
+    let error = Client::new(options).unwrap().manifest(&image).await;
+    assert_ne!(error.unwrap_err().kind, SourceErrorKind::NotFound);
+}
+
+fn client_options(registry: &DockerRegistry) -> Options {
+    Options {
+        cert_dir: Some(registry.cert_dir()),
+        ..options(registry.dir.path())
+    }
 }
 
 #[tokio::test]
@@ -268,7 +313,7 @@ async fn us_to_skopeo(guard: Guard, options: impl Fn(&DockerRegistry) -> Options
     let access: &[&str] = match guard {
         Guard::Plain => &["--tls-verify=false"],
         Guard::Password => &["--tls-verify=false", "--creds", &login],
-        Guard::Tls => &["--cert-dir", &cert_dir],
+        Guard::Tls | Guard::MutualTls => &["--cert-dir", &cert_dir],
     };
     let inspect = [&["inspect", "--raw"], access, &[name.as_str()]].concat();
     let raw = DockerRegistry::skopeo(&inspect);
@@ -348,4 +393,65 @@ async fn a_push_that_fails_says_which_side() {
         .unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Unauthorized);
     assert!(error.to_string().contains(&registry.host), "{error}");
+}
+
+/// A proxy that cuts the first so many connections that bring more than `after` bytes from the client.
+async fn cutting_proxy(to: String, cuts: usize, after: u64) -> String {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::AsyncReadExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let left = std::sync::Arc::new(AtomicUsize::new(cuts));
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut far = tokio::net::TcpStream::connect(&to).await.unwrap();
+            let left = std::sync::Arc::clone(&left);
+            tokio::spawn(async move {
+                let (mut from_far, mut to_far) = far.split();
+                let (mut from_near, mut to_near) = near.split();
+                let up = async {
+                    let mut begin = (&mut from_near).take(after);
+                    let brought = tokio::io::copy(&mut begin, &mut to_far).await.unwrap_or(0);
+                    let take = |n: usize| n.checked_sub(1);
+                    let cut = brought == after
+                        && left
+                            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                            .is_ok();
+                    if !cut {
+                        tokio::io::copy(&mut from_near, &mut to_far).await.ok();
+                    }
+                };
+                let down = tokio::io::copy(&mut from_far, &mut to_near);
+                tokio::select! { () = up => {}, _ = down => {} }
+            });
+        }
+    });
+    host
+}
+
+#[tokio::test]
+async fn a_push_that_is_cut_goes_on() {
+    let Some(registry) = DockerRegistry::start(Guard::Plain) else {
+        return;
+    };
+    let proxy = cutting_proxy(registry.host.clone(), 2, 2_000_000).await;
+    let origin = Faulty::start();
+    let image = origin.add_image("team/app", "v1", &[layer("a", 5_000_000)]);
+    let mut options = options(registry.dir.path());
+    options.tls_verify = false;
+    options.retry.base_delay = std::time::Duration::from_millis(20);
+    let client = Client::new(options).unwrap();
+    let target: Reference = format!("{proxy}/copy/app:v1").parse().unwrap();
+    let pushed = client
+        .push(&client, &image.reference, &target)
+        .await
+        .unwrap();
+    assert_eq!((pushed.blobs, pushed.manifests), (2, 1));
+    assert!(
+        origin.count(&image.layers[0].digest.to_string()) == 3,
+        "the blob is opened again after each cut"
+    );
+    let there: Reference = format!("{}/copy/app:v1", registry.host).parse().unwrap();
+    assert_eq!(client.resolve(&there).await.unwrap(), image.manifest);
+    pull(&client, &there).await;
 }

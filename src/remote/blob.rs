@@ -204,12 +204,12 @@ fn usable(sent: &Result<Response, Fault>, first: u64, size: u64) -> Result<bool,
         Ok(response) if response.status() == StatusCode::PARTIAL_CONTENT => {
             match content_range(response.headers()) {
                 Some((_, _, Some(total))) if total != size => Err(wrong_length(total, size)),
-                Some((begin, last, _)) => Ok(begin == first && last + 1 == size),
+                Some((begin, last, _)) => Ok(begin == first && last.checked_add(1) == Some(size)),
                 None => Ok(false),
             }
         }
-        Ok(_) => Ok(true),
-        Err(fault) => Ok(!fault.detail.contains("HTTP 416")),
+        Ok(response) => Ok(response.status() != StatusCode::RANGE_NOT_SATISFIABLE),
+        Err(_) => Ok(true),
     }
 }
 
@@ -229,4 +229,32 @@ fn wrong_length(got: u64, expected: u64) -> Fault {
     Fault::protocol(format!(
         "{got} bytes instead of the {expected} of the descriptor"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges() {
+        let range = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_RANGE, value.parse().unwrap());
+            content_range(&headers)
+        };
+        assert_eq!(range("bytes 5-9/10"), Some((5, 9, Some(10))));
+        assert_eq!(range("bytes 5-9/*"), Some((5, 9, None)));
+        for bad in [
+            "",
+            "bytes",
+            "bytes */10",
+            "bytes 5-/10",
+            "items 5-9/10",
+            "bytes 5-99999999999999999999/10",
+            "bytes -1-9/10",
+        ] {
+            assert_eq!(range(bad), None, "{bad}");
+        }
+        assert!(range("bytes 0-18446744073709551615/*").is_some());
+    }
 }

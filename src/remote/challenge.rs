@@ -142,4 +142,12 @@ mod tests {
             assert!(challenge(bad).is_none_or(|c| c.scope.is_none()), "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read_to_its_end(value in "[ -~]{0,200}") {
+            let _ = challenge(&value);
+            let _ = parse(&value);
+        }
+    }
 }

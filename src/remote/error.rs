@@ -24,6 +24,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// No client for HTTPS can be made.
+    #[error("no HTTPS is possible: {0}")]
+    Https(String),
     /// A certificate or key is missing or unreadable.
     #[error("certificate {path}: {reason}", path = .path.display())]
     Certificate {
@@ -44,6 +47,9 @@ impl Error {
             Self::RegistriesConf { .. } => {
                 "see containers-registries.conf(5), version 2; --registries-conf names another file"
             }
+            Self::Https(_) => {
+                "install the system's ca-certificates, or name a directory with the CA by --cert-dir"
+            }
             Self::Certificate { .. } => {
                 "the directory holds *.crt for CAs and *.cert with *.key for the client, all PEM"
             }
@@ -59,6 +65,8 @@ pub(super) enum Retry {
     Never,
     /// After a back-off of ours.
     Later,
+    /// The same, and where there is another place everyone leaves this one alone for a while: a connection that times out is dear.
+    Unreachable,
     /// The host asks everyone to slow down, for this long if it says so.
     Throttled(Option<Duration>),
 }
@@ -154,18 +162,28 @@ impl From<reqwest::Error> for Fault {
         if error.is_builder() {
             return Self::config(root);
         }
-        if error.is_timeout() {
-            return Self::later(if error.is_connect() {
-                "no connection within the time limit"
-            } else {
-                "no answer within the time limit"
-            });
+        if error.is_connect() {
+            return connect_fault(&error, root);
         }
-        // Some servers hang up on a TLS hello that they do not understand.
-        if error.is_connect() && (root.contains("reset") || root.contains("eof")) {
-            return Self::later(root).with_hint(PLAIN_HTTP);
+        if error.is_timeout() {
+            return Self::later("no answer within the time limit");
         }
         Self::later(root)
+    }
+}
+
+fn connect_fault(error: &reqwest::Error, root: String) -> Fault {
+    // Some servers hang up on a TLS hello that they do not understand.
+    let hung_up = root.contains("reset") || root.contains("eof");
+    let detail = if error.is_timeout() {
+        "no connection within the time limit".to_owned()
+    } else {
+        root
+    };
+    Fault {
+        retry: Retry::Unreachable,
+        hint: hung_up.then(|| PLAIN_HTTP.to_owned()),
+        ..Fault::later(detail)
     }
 }
 

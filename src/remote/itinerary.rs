@@ -18,6 +18,9 @@ use crate::oci::{Reference, SourceError, SourceErrorKind};
 /// Bytes of progress that make up for earlier failures (containers/image: 1 MiB).
 const PROGRESS: u64 = 1 << 20;
 
+/// How long a place that cannot be connected to is left alone when there are others.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
+
 /// A physical place that may answer for a reference.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -129,6 +132,7 @@ impl Itinerary {
         let now = Instant::now();
         self.first_failure.get_or_insert(now);
         let attempts = self.policy.attempts.max(1);
+        let alternatives = self.stops.len() > 1;
         let Some(stop) = self.stops.get_mut(index) else {
             return;
         };
@@ -153,7 +157,11 @@ impl Itinerary {
                 // Behind the gate workers leave one after the other, not all at once.
                 pause + self.jitter.part_of((pause / 8).min(Duration::from_secs(1)))
             }
-            Retry::Later | Retry::Never => back_off,
+            Retry::Unreachable if alternatives => {
+                stop.place.host.close_for(LEFT_ALONE);
+                back_off
+            }
+            Retry::Later | Retry::Unreachable | Retry::Never => back_off,
         };
         stop.not_before = Some(now + wait);
         stop.fault = Some(fault);

@@ -5,25 +5,30 @@
 //! are done here around it: each request gets a token of ours, a failed blob is opened anew at its source.
 //! Not done: cross-repository mounts, upload resume, client certificates (the crate has none of them or hides them).
 
+mod adapter;
+
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt as _;
 use http::HeaderValue;
 use oci_distribution as oci;
-use oci_distribution::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_distribution::errors::OciDistributionError;
-use oci_distribution::token_cache::{RegistryToken, RegistryTokenType};
+use tokio::time::timeout;
 
 use super::client::Client;
-use super::error::{Fault, Retry};
+use super::error::Fault;
 use super::itinerary::Place;
-use super::tls::{self, Certificates, Profile};
 use super::{authorize, transport};
 use crate::oci::{
     BlobRequest, Descriptor, ImageSource, Manifest, RawManifest, Reference, SourceError,
     SourceErrorKind,
 };
+use adapter::{crate_token, fault};
+
+/// Stall times without a byte asked for after which an upload is given up: a registry may be busy for minutes committing one.
+const QUIET_SPELLS: u32 = 10;
 
 /// What a push sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,6 +72,8 @@ struct Push<'a> {
     place: Place,
     registry: oci::Client,
     sent: BTreeSet<String>,
+    /// Bytes of uploads handed to the crate so far.
+    uploaded: Arc<AtomicU64>,
     pushed: Pushed,
 }
 
@@ -92,12 +99,13 @@ impl<'a> Push<'a> {
         let scheme = place.host.scheme().await?;
         transport::learn_challenge(client, &place).await?;
         Ok(Self {
-            registry: registry(client, &place, scheme)?,
+            registry: adapter::registry(client, &place, scheme)?,
             client,
             source,
             image,
             place,
             sent: BTreeSet::new(),
+            uploaded: Arc::default(),
             pushed: Pushed::default(),
         })
     }
@@ -214,7 +222,7 @@ impl<'a> Push<'a> {
                     .enter(self.client.inner.options.retry.deadline)
                     .await?;
                 used = self.log_in(rejected.as_ref()).await?;
-                self.attempt(step).await
+                self.watch(self.attempt(step)).await
             };
             match attempt.await {
                 Ok(answer) => return Ok(answer),
@@ -231,6 +239,28 @@ impl<'a> Push<'a> {
                         itinerary.failed(index, fault);
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives a request up when nothing moves.
+    async fn watch(
+        &self,
+        request: impl Future<Output = Result<bool, Trouble>>,
+    ) -> Result<bool, Trouble> {
+        let mut request = std::pin::pin!(request);
+        let mut before = self.uploaded.load(Ordering::Relaxed);
+        let mut quiet = 0;
+        loop {
+            if let Ok(answer) = timeout(self.client.stall(), &mut request).await {
+                return answer;
+            }
+            let now = self.uploaded.load(Ordering::Relaxed);
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
+            if quiet == QUIET_SPELLS {
+                let fault = transport::stalled(self.client.stall() * QUIET_SPELLS);
+                return Err(fault.into());
             }
         }
     }
@@ -294,6 +324,10 @@ impl<'a> Push<'a> {
         // The crate's error type has no room for ours: it is put aside.
         let aside: Arc<Mutex<Option<SourceError>>> = Arc::default();
         let keep = Arc::clone(&aside);
+        let uploaded = Arc::clone(&self.uploaded);
+        let body = body.inspect_ok(move |bytes| {
+            uploaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        });
         let body = body.map_err(move |error| {
             let text = error.to_string();
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -322,108 +356,5 @@ enum Trouble {
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
         Self::Registry(fault)
-    }
-}
-
-/// The crate's client for a place, with the same trust as ours.
-fn registry(client: &Client, place: &Place, scheme: &str) -> Result<oci::Client, Fault> {
-    // The crate panics where the system has no CA store; ours says it in words.
-    let plain = Profile {
-        verify: true,
-        certificates: None,
-    };
-    client.inner.clients.get(&plain)?;
-    let mut authorities = Vec::new();
-    if let Some(directory) = tls::directory(&client.inner.options, place.image.registry()) {
-        let certificates = Certificates::read(&directory)?;
-        if let Some((path, _)) = certificates.client {
-            return Err(Fault::config(format!(
-                "pushing with a client certificate ({}) is not supported",
-                path.display()
-            )));
-        }
-        authorities = certificates.authorities;
-    }
-    let config = ClientConfig {
-        protocol: match scheme {
-            "http" => ClientProtocol::Http,
-            _ => ClientProtocol::Https,
-        },
-        accept_invalid_certificates: place.host.insecure,
-        use_monolithic_push: true,
-        extra_root_certificates: authorities
-            .into_iter()
-            .map(|(_, data)| Certificate {
-                encoding: CertificateEncoding::Pem,
-                data,
-            })
-            .collect(),
-        read_timeout: Some(client.stall().max(std::time::Duration::from_mins(5))),
-        connect_timeout: Some(client.inner.options.retry.connect_timeout),
-        user_agent: concat!("snoforge/", env!("CARGO_PKG_VERSION")),
-        // Renewal is ours, so the crate's idea of a token's life must not be shorter.
-        default_token_expiration_secs: 24 * 60 * 60,
-        ..ClientConfig::default()
-    };
-    oci::Client::try_from(config).map_err(fault)
-}
-
-/// A header as the crate wants it.
-fn crate_token(header: &HeaderValue) -> Option<RegistryTokenType> {
-    use base64::Engine as _;
-    let text = header.to_str().ok()?;
-    if let Some(token) = text.strip_prefix("Bearer ") {
-        let token = token.to_owned();
-        return Some(RegistryTokenType::Bearer(RegistryToken::Token { token }));
-    }
-    let login = base64::engine::general_purpose::STANDARD
-        .decode(text.strip_prefix("Basic ")?)
-        .ok()?;
-    let login = String::from_utf8(login).ok()?;
-    let (user, password) = login.split_once(':')?;
-    Some(RegistryTokenType::Basic(
-        user.to_owned(),
-        password.to_owned(),
-    ))
-}
-
-/// The crate's error in our terms.
-fn fault(error: OciDistributionError) -> Fault {
-    let refused = |text: String| Fault::never(SourceErrorKind::Unauthorized, text);
-    match error {
-        OciDistributionError::RequestError(error) => match error.status() {
-            Some(status) => by_status(status.as_u16(), ""),
-            None => error.into(),
-        },
-        OciDistributionError::ServerError { code, message, .. } => by_status(code, &message),
-        OciDistributionError::UnauthorizedError { .. } => {
-            refused("access refused: HTTP 401".into())
-        }
-        OciDistributionError::AuthenticationFailure(_) => refused("authentication failed".into()),
-        OciDistributionError::RegistryError { envelope, .. } => {
-            let first = envelope.errors.first();
-            let text = first.map_or_else(String::new, |e| format!("{:?}: {}", e.code, e.message));
-            Fault::protocol(format!("the registry refuses it ({text})"))
-        }
-        other => Fault::protocol(other.to_string()),
-    }
-}
-
-fn by_status(code: u16, message: &str) -> Fault {
-    let words = transport::words_of(message.as_bytes());
-    let said = words.map_or_else(String::new, |words| format!(" ({words})"));
-    match code {
-        401 | 403 => Fault::never(
-            SourceErrorKind::Unauthorized,
-            format!("access refused: HTTP {code}{said}"),
-        )
-        .with_hint("the account needs the right to push to this repository"),
-        404 => Fault::never(SourceErrorKind::NotFound, format!("not found{said}")),
-        429 => Fault {
-            retry: Retry::Throttled(None),
-            ..Fault::later(format!("too many requests: HTTP 429{said}"))
-        },
-        408 | 500.. => Fault::later(format!("server error: HTTP {code}{said}")),
-        _ => Fault::protocol(format!("unexpected answer: HTTP {code}{said}")),
     }
 }

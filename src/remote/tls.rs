@@ -119,10 +119,7 @@ impl Clients {
                 builder = builder.identity(identity);
             }
         }
-        let place = profile.certificates.as_deref();
-        builder
-            .build()
-            .map_err(|e| unusable(place.unwrap_or(Path::new("of the system")), &e))
+        builder.build().map_err(|e| Error::Https(root_text(&e)))
     }
 }
 

@@ -16,6 +16,9 @@ use crate::oci::SourceErrorKind;
 /// How much of an error page is read to find the registry's own words.
 const ERROR_BODY_CAP: usize = 64 << 10;
 
+/// A longer `Retry-After` is cut: nobody waits so long, and an instant so far away may not exist.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
 /// What to ask of a place.
 #[derive(Debug, Clone)]
 pub(super) struct Ask<'a> {
@@ -69,11 +72,11 @@ pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Resul
     loop {
         let request = ask.request(&host.http, &url, header.as_ref());
         let response = answer(request, client.stall()).await?;
-        if !matches!(
-            response.status(),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-        ) {
-            return judge(response, client.stall()).await;
+        match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {}
+            // Not a failure of the place: the asker tries without a Range.
+            StatusCode::RANGE_NOT_SATISFIABLE if ask.from > 0 => return Ok(response),
+            _ => return judge(response, client.stall()).await,
         }
         let mut other = None;
         if let Some(challenge) = asks_for_other(&response)
@@ -158,12 +161,13 @@ pub(super) async fn judge(response: Response, patience: Duration) -> Result<Resp
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));
     }
     let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok();
     let until = date(value)?.timestamp();
     let now = date(headers.get(DATE)?.to_str().ok()?)?.timestamp();
-    Duration::try_from(until.duration_since(now)).ok()
+    let pause = Duration::try_from(until.duration_since(now)).ok()?;
+    Some(pause.min(LONGEST_PAUSE))
 }
 
 /// ` (CODE: message)` of an error body, or nothing.
@@ -233,4 +237,38 @@ pub(super) async fn read_capped(
 
 pub(super) fn stalled(patience: Duration) -> Fault {
     Fault::later(format!("no byte for {} s", patience.as_secs_f32()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        let wait = |value: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().unwrap());
+            }
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        let noon = Some("Fri, 20 Nov 2026 12:00:00 GMT");
+        assert_eq!(wait("120", None), Some(120));
+        assert_eq!(wait("18446744073709551615", None), Some(86_400));
+        assert_eq!(wait("Fri, 20 Nov 2026 12:01:30 GMT", noon), Some(90));
+        assert_eq!(wait("Wed, 20 Nov 2126 12:01:30 GMT", noon), Some(86_400));
+        assert_eq!(wait("Fri, 20 Nov 2026 11:00:00 GMT", noon), None);
+        assert_eq!(wait("Fri, 20 Nov 2026 12:01:30 GMT", None), None);
+        assert_eq!(wait("soon", noon), None);
+        assert_eq!(wait("-1", noon), None);
+    }
+
+    #[test]
+    fn only_the_registry_s_own_words_are_quoted() {
+        let body = br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m access"}]}"#;
+        assert_eq!(words_of(body).unwrap(), "DENIED: no[31m access");
+        assert_eq!(words_of(b"<html>429</html>"), None);
+        assert_eq!(words_of(br#"{"errors":[]}"#), None);
+    }
 }

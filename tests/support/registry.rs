@@ -19,6 +19,8 @@ pub(crate) enum Guard {
     Password,
     /// A certificate for 127.0.0.1 of a CA made for the test.
     Tls,
+    /// The same, and clients show a certificate of that CA.
+    MutualTls,
 }
 
 /// The running registry and its directory; both end with it.
@@ -120,11 +122,15 @@ fn yaml(guard: Guard, host: &str, dir: &Path) -> String {
     );
     match guard {
         Guard::Plain => {}
-        Guard::Tls => {
-            make_certificates(dir);
+        Guard::Tls | Guard::MutualTls => {
+            make_certificates(dir, guard);
             let dir = dir.display();
+            let clients = match guard {
+                Guard::MutualTls => format!(", clientcas: [{dir}/certs/ca.crt]"),
+                _ => String::new(),
+            };
             text.extend([format!(
-                "  tls: {{certificate: {dir}/server.crt, key: {dir}/server.key}}\n"
+                "  tls: {{certificate: {dir}/server.crt, key: {dir}/server.key{clients}}}\n"
             )]);
         }
         Guard::Password => {
@@ -141,51 +147,30 @@ fn yaml(guard: Guard, host: &str, dir: &Path) -> String {
     text
 }
 
-/// A CA in `certs/ca.crt`, and a server certificate of it.
-fn make_certificates(dir: &Path) {
-    let path = |name: &str| dir.join(name).display().to_string();
+/// A CA in `certs/ca.crt`, a server certificate of it, and a client's beside the CA when one is wanted.
+fn make_certificates(dir: &Path, guard: Guard) {
+    const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     fs_err::create_dir(dir.join("certs")).unwrap();
     fs_err::write(dir.join("ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let openssl = |line: &str, files: &[String]| {
-        let args: Vec<String> = line
-            .split(' ')
-            .map(str::to_owned)
-            .chain(files.iter().cloned())
-            .collect();
+    // No part of a path of tempfile has a blank.
+    let path = dir.display();
+    let openssl = |line: String| {
+        let args: Vec<&str> = line.split_whitespace().collect();
         snoforge::exec::run("openssl", &args).unwrap_or_else(|e| panic!("{e}"));
     };
-    let (ca, ca_key) = (path("certs/ca.crt"), path("ca.key"));
-    let key = [
-        "-keyout".to_owned(),
-        ca_key.clone(),
-        "-out".to_owned(),
-        ca.clone(),
-    ];
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test-ca",
-        &key,
-    );
-    let request = [
-        "-keyout".to_owned(),
-        path("server.key"),
-        "-out".to_owned(),
-        path("server.csr"),
-    ];
-    openssl(
-        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=registry",
-        &request,
-    );
-    let sign = [
-        "-in".to_owned(),
-        path("server.csr"),
-        "-CA".to_owned(),
-        ca,
-        "-CAkey".to_owned(),
-        ca_key,
-        "-extfile".to_owned(),
-        path("ext"),
-        "-out".to_owned(),
-        path("server.crt"),
-    ];
-    openssl("x509 -req -CAcreateserial -days 2", &sign);
+    openssl(format!(
+        "req -x509 {KEY} -days 2 -subj /CN=test-ca -keyout {path}/ca.key -out {path}/certs/ca.crt"
+    ));
+    let sign = |key: &str, cert: &str| {
+        openssl(format!(
+            "req {KEY} -subj /CN=test -keyout {path}/{key} -out {path}/request"
+        ));
+        openssl(format!(
+            "x509 -req -CAcreateserial -days 2 -in {path}/request -extfile {path}/ext -CA {path}/certs/ca.crt -CAkey {path}/ca.key -out {path}/{cert}"
+        ));
+    };
+    sign("server.key", "server.crt");
+    if guard == Guard::MutualTls {
+        sign("certs/client.key", "certs/client.cert");
+    }
 }
