@@ -186,7 +186,7 @@ async fn ways_end_where_the_target_lies_behind_or_no_graph_is() {
 #[test]
 fn requests_are_worded_for_the_service() {
     let request = GraphRequest::new(Product::Ocp, "amd64", "stable 4.13")
-        .from_version(&blang::parse("4.13.1+a").unwrap());
+        .starting_at(&blang::parse("4.13.1+a").unwrap());
     assert_eq!(
         request.query("i"),
         "arch=amd64&channel=stable+4.13&id=i&version=4.13.1%2Ba"

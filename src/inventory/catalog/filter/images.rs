@@ -32,8 +32,8 @@ pub(super) fn collect(catalog: &Catalog, selection: &mut Selection, which: Image
             && let Some(image) = related.clone().find(|image| image.contains("oci://"))
         {
             selection.warnings.push(format!(
-                    "invalid image: {image} 'oci' is not supported in operator catalogs SKIPPING bundle {name} of operator {package}"
-                ));
+                "invalid image: {image} 'oci' is not supported in operator catalogs SKIPPING bundle {name} of operator {package}"
+            ));
             continue;
         }
         let own = (which == Images::BundleAndRelated).then_some(bundle.image.as_str());
