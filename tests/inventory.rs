@@ -1,5 +1,10 @@
 //! Resolving image sets against a source in memory: releases, catalogs of several layers, lists, failures, mappings.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test stops at what it did not expect, and its table may be long"
+)]
 
 mod support;
 
@@ -123,7 +128,7 @@ fn world() -> World {
     let (amd, arm) = (fake.manifest_of(&amd), fake.manifest_of(&arm));
     fake.push("registry.example.com/op/nfd", &amd);
     fake.push("registry.example.com/op/nfd", &arm);
-    let list = fake.list(&[("amd64", &amd), ("arm64", &arm), ("unknown", &amd)]);
+    let list = Fake::list(&[("amd64", &amd), ("arm64", &arm), ("unknown", &amd)]);
     let list = fake.push("registry.example.com/op/nfd", &list);
     let tagged = fake.small("registry.example.com/op/bundle");
     let tagged = fake.manifest_of(&tagged);
@@ -577,7 +582,7 @@ async fn payloads() {
     // A list is a multi payload; its amd64 image is read.
     let image = payload(&mut fake, vec![file(&good)]);
     let single = fake.manifest_of(&image);
-    let list = fake.list(&[("arm64", &single), ("amd64", &single)]);
+    let list = Fake::list(&[("arm64", &single), ("amd64", &single)]);
     let list = fake.push(PAYLOADS, &list);
     let resolved = run(&fake, &ask(&list)).await.unwrap();
     assert_eq!(resolved.inventory.releases[0].architecture, "multi");

@@ -2,7 +2,7 @@
 //!
 //! A payload named by digest or tag (`--release-image`, v2alpha1 `platform.release`) is taken as it is. Else the update graph says which
 //! versions the channels hold. Without a graph only exact versions can be had: by the registry's own tag, which is
-//! how Red Hat's ClusterImageSets name releases; the tag is pinned, so that the lines are those of the graph.
+//! how Red Hat's `ClusterImageSets` name releases; the tag is pinned, so that the lines are those of the graph.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const PAYLOADS_AT_ONCE: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Releases {
     /// By version, then architecture.
-    pub(super) releases: Vec<lock::Release>,
+    pub(super) found: Vec<lock::Release>,
     pub(super) candidates: Vec<Candidate>,
     pub(super) failures: Vec<InventoryError>,
     pub(super) warnings: Vec<String>,
@@ -108,7 +108,7 @@ impl Releases {
             ));
         }
         self.candidates.extend(lines(&payload));
-        self.releases.push(lock::Release {
+        self.found.push(lock::Release {
             version: payload.version,
             architecture: payload.architecture,
             payload: payload.image,
@@ -191,7 +191,13 @@ async fn find(session: &Session<'_>, inputs: &Inputs, out: &mut Releases) -> Vec
         channels,
         ..platform.clone()
     };
-    let graphs = SourcedGraphs::new(&inputs.graph, session.services.documents);
+    let graphs = match SourcedGraphs::new(&inputs.graph, session.services.documents) {
+        Ok(graphs) => graphs,
+        Err(error) => {
+            out.failures.push(error);
+            return Vec::new();
+        }
+    };
     let mut images = Vec::new();
     for architecture in architectures(&inputs.options, &platform.architectures) {
         images.extend(for_architecture(inputs, &platform, &architecture, &graphs, out).await);

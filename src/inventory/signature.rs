@@ -1,6 +1,6 @@
 //! Release signatures (`imageset.md` §2.6; openshift/library-go `pkg/verify`).
 //!
-//! An object `<store>/sha256=<hex>/signature-<n>` is an opaque OpenPGP signed message whose body is JSON of the *atomic container
+//! An object `<store>/sha256=<hex>/signature-<n>` is an opaque `OpenPGP` signed message whose body is JSON of the *atomic container
 //! signature* format (containers/image `docs/atomic-signature.md`). Accepted only if a known key signed it, the whole body was
 //! read first, it has not expired, nothing is in it that we do not know, and it names exactly the payload's digest.
 //!
@@ -33,7 +33,7 @@ const MAX_SIGNATURES: u32 = 9;
 /// A body is about 400 bytes.
 const MAX_BODY: u64 = 64 << 10;
 
-/// "Red Hat, Inc. (release key 2)", 567E 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51; from the release verification ConfigMap.
+/// "Red Hat, Inc. (release key 2)", 567E 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51; from the release verification `ConfigMap`.
 const RED_HAT_RELEASE_KEY_2: &str = include_str!("keys/redhat-release-2.asc");
 
 /// The public keys that may sign a release.
@@ -42,8 +42,11 @@ pub struct Keyring(Vec<SignedPublicKey>);
 
 impl Keyring {
     /// Red Hat's release key.
+    ///
+    /// # Panics
+    /// Never: the key is embedded, and a test parses it.
     pub fn red_hat() -> Self {
-        Self::from_armor(RED_HAT_RELEASE_KEY_2).expect("the embedded key is parsed by a test")
+        Self::from_armor(RED_HAT_RELEASE_KEY_2).expect("the embedded key is well formed")
     }
 
     /// The keys of an armored block.
@@ -81,7 +84,7 @@ pub enum SignatureError {
     /// The key itself cannot be read.
     #[error("not an OpenPGP public key: {0}")]
     Key(String),
-    /// Not an OpenPGP signed message.
+    /// Not an `OpenPGP` signed message.
     #[error("not an OpenPGP signed message: {0}")]
     Message(String),
     /// No known key made it, or the message was changed.
@@ -269,9 +272,8 @@ async fn look(
                 Err(error) => wrong = wrong.or(Some(error)),
             },
             Ok(None) if number == 1 => return Found::Nothing(format!("{url}: none published")),
-            Ok(None) => break,
             Err(error) if number == 1 => return Found::Nothing(error.to_string()),
-            Err(_) => break,
+            Ok(None) | Err(_) => break,
         }
     }
     wrong.map_or_else(|| Found::Nothing(store.to_owned()), Found::Wrong)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use super::*;
 use crate::inventory::documents::{DocumentError, Offline};
 
-/// A throw-away GnuPG home with one signing key; `None` when gpg is not installed.
+/// A throw-away `gpg` home with one signing key; `None` when gpg is not installed.
 struct Gpg(tempfile::TempDir);
 
 impl Gpg {
