@@ -416,3 +416,135 @@ fn v2_channel_ranges() {
     }
     assert!(cases.is_empty() || cases.len() >= 11, "too few cases");
 }
+
+/// `imageset.md` §3.7: the number of bundles (`!`: the catalog is invalid), or what stops; v1 main, v1 of 4.13, v2, and v2 of
+/// 4.18 (where the table is silent, that column holds what the rules of §3.6 give).
+#[test]
+fn documented_table() {
+    let mut loaded = BTreeMap::new();
+    let nfd = |range: &str| {
+        format!(r#"{{"packages":[{{"name":"nfd","channels":[{{"name":"stable",{range}}}]}}]}}"#)
+    };
+    let between = |min: &str, max: &str| format!(r#""minVersion":"{min}","maxVersion":"{max}""#);
+    let package =
+        |name: &str, rest: &str| format!(r#"{{"packages":[{{"name":"{name}",{rest}}}]}}"#);
+    let build = "4.17.0-202410211206";
+    let rows = [
+        (
+            "real-art-fbc-4.17",
+            nfd(&between(build, build)),
+            ["1", "1", "1", "2"],
+        ),
+        (
+            "real-art-fbc-4.17",
+            nfd(&between("4.17.0-202409100034", build)),
+            ["4!", "4!", "5", "5"],
+        ),
+        (
+            "real-art-fbc-4.17",
+            nfd(r#""minVersion":"4.17.0-202411121637""#),
+            ["1", "1", "5", "5"],
+        ),
+        (
+            "real-art-fbc-4.17",
+            nfd(&between("4.16.0", "4.17.0")),
+            ["10", "10", "empty channel", "empty channel"],
+        ),
+        (
+            "real-lvms-4.14",
+            package("lvms-operator", r#""channels":[{"name":"stable-4.13"}]"#),
+            ["1", "default channel", "filtered out", "filtered out"],
+        ),
+        (
+            "real-lvms-4.14",
+            package(
+                "lvms-operator",
+                r#""defaultChannel":"stable-4.13","channels":[{"name":"stable-4.13"}]"#,
+            ),
+            ["1", "1", "1", "1"],
+        ),
+        (
+            "real-mce-acm",
+            package(
+                "multicluster-engine",
+                r#""channels":[{"name":"stable-2.17"},{"name":"stable-2.8","minVersion":"99.99.99","maxVersion":"99.99.99"}]"#,
+            ),
+            ["1", "1", "not found", "1"],
+        ),
+        (
+            "real-mce-acm",
+            package("multicluster-engine", r#""minVersion":"2.11.3""#),
+            ["default channel", "default channel", "6", "6"],
+        ),
+        (
+            "real-mce-acm",
+            package(
+                "multicluster-engine",
+                r#""minVersion":"2.11.3","maxVersion":"2.11.3""#,
+            ),
+            ["default channel", "default channel", "1", "empty channel"],
+        ),
+        (
+            "real-ocmirror-testdata",
+            package(
+                "jaeger-product",
+                r#""channels":[{"name":"stable","minVersion":"1.47.1"}]"#,
+            ),
+            ["2", "do not exist", "empty channel", "empty channel"],
+        ),
+        (
+            "real-ocmirror-testdata",
+            package(
+                "jaeger-product",
+                r#""channels":[{"name":"stable","minVersion":"1.34.1-5","maxVersion":"1.50.0"}]"#,
+            ),
+            ["4", "4", "4", "empty channel"],
+        ),
+        (
+            "real-ocmirror-testdata",
+            package(
+                "jaeger-product",
+                r#""minVersion":"1.34.1-5","maxVersion":"1.50.0-1","channels":[{"name":"stable"}]"#,
+            ),
+            ["1", "1", "4", "4"],
+        ),
+        (
+            "real-submariner-4.14",
+            package(
+                "submariner",
+                r#""channels":[{"name":"stable-0.18","minVersion":"0.18.99"},{"name":"stable-0.24"}]"#,
+            ),
+            ["do not exist", "do not exist", "1", "1"],
+        ),
+    ];
+    let variants = [
+        Semantics::V1,
+        Semantics::V1At413,
+        Semantics::V2,
+        Semantics::V2Filter004,
+    ];
+    for (dir, text, expected) in rows {
+        let case = serde_json::json!({"catalog": {"dir": format!("catalogs/{dir}")}});
+        let Some(catalog) = catalog(&case, &mut loaded) else {
+            eprintln!("skipped: {dir} is not in the data folder");
+            continue;
+        };
+        let operator = operator(&serde_json::from_str(&text).expect("an operator entry"));
+        for (semantics, expected) in variants.into_iter().zip(expected) {
+            let got = match select(&catalog, &operator, semantics) {
+                Ok(found) => {
+                    let mark = if found.validation_error.is_some() {
+                        "!"
+                    } else {
+                        ""
+                    };
+                    format!("{}{mark}", found.bundles.len())
+                }
+                Err(error) => error.to_string(),
+            };
+            let name = semantics.name();
+            let fits = got == expected || expected.contains(' ') && got.contains(expected);
+            assert!(fits, "{dir} {text} ({name}): wanted {expected}, got {got}");
+        }
+    }
+}

@@ -19,6 +19,8 @@ pub(super) mod nearest;
 pub mod parse;
 pub mod pins;
 mod raw;
+#[cfg(test)]
+mod tests;
 pub mod validate;
 
 use std::path::PathBuf;
