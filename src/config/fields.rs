@@ -125,12 +125,21 @@ impl<'a> Fields<'a> {
     /// The value of a field; of several spellings the last. Absent and `null` are `None`.
     fn take(&mut self, field: &'static str) -> Option<&'a Node> {
         self.known.push(field);
-        self.entries
+        let mut spellings = self
+            .entries
             .iter()
             .rev()
-            .find(|entry| entry.key.eq_ignore_ascii_case(field))
-            .map(|entry| &entry.value)
-            .filter(|value| !value.is_null())
+            .filter(|entry| entry.key.eq_ignore_ascii_case(field));
+        let last = spellings.next()?;
+        if let Some(other) = spellings.next() {
+            let message = format!(
+                "{:?} and {:?} are the same field, only this one counts",
+                other.key, last.key
+            );
+            self.sink
+                .warn(last.at, message, Some("merge the two".to_owned()));
+        }
+        Some(&last.value).filter(|value| !value.is_null())
     }
 
     /// Knows a field without looking at it.

@@ -1,6 +1,7 @@
 //! Rules over the whole file: duplicates, versions, ranges, regular expressions (`imageset.md` 1.2, 1.4, 1.6).
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use super::super::fields::Sink;
 use super::super::filter::{Patterns, REGEX_HINT};
@@ -253,19 +254,17 @@ fn bounds(sink: &Sink<'_>, min: Option<&Located<String>>, max: Option<&Located<S
 }
 
 fn blocked_images(sink: &Sink<'_>, imageset: &ImageSet) {
-    let Err(wrong) = Patterns::compile(&imageset.blocked_images) else {
-        return;
-    };
-    for (at, reason) in wrong {
-        let pattern = imageset
-            .blocked_images
-            .iter()
-            .find(|pattern| pattern.at == at);
-        let pattern = pattern.map_or("", |pattern| pattern.value.as_str());
-        let message = format!(
-            "invalid configuration: blocked image {pattern:?}: invalid regular expression: {reason}"
-        );
-        sink.push(sink.finding(at, message).with_hint(REGEX_HINT));
+    for pattern in &imageset.blocked_images {
+        let Err(wrong) = Patterns::compile(slice::from_ref(pattern)) else {
+            continue;
+        };
+        for (at, reason) in wrong {
+            let message = format!(
+                "invalid configuration: blocked image {:?}: invalid regular expression: {reason}",
+                pattern.value
+            );
+            sink.push(sink.finding(at, message).with_hint(REGEX_HINT));
+        }
     }
 }
 

@@ -113,11 +113,13 @@ fn header(file: &str, root: &Node) -> Result<ApiVersion, Finding> {
             Err(Finding::new(file, kind_at, message).with_hint(format!("write `kind: {KIND}`")))
         }
         _ => {
-            let at = if matches!(api_version, V1 | V2) {
-                kind_at
+            let known = matches!(api_version, V1 | V2);
+            let places = if known {
+                [kind_at, api_at]
             } else {
-                api_at
+                [api_at, kind_at]
             };
+            let at = places.into_iter().find(|at| at.line > 0).unwrap_or(root.at);
             let message = format!(
                 "config GVK not recognized: {}, Kind={kind}",
                 group_version(api_version)
