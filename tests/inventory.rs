@@ -295,6 +295,28 @@ async fn one_failure_does_not_hide_the_others() {
     assert_eq!(destinations(&partial.inventory), ["tools/tools:v2"]);
 }
 
+#[tokio::test]
+async fn a_package_of_which_nothing_is_left() {
+    let mut world = world();
+    let image = world.fake.small("q.io/a/b");
+    let two = package("two", &["2.0.0"], &[&image]);
+    let nfd = package("nfd", &["4.13.0"], &[&image]);
+    let files: [(&str, &[u8]); 2] = [("configs/two/c.json", &two), ("configs/nfd/c.json", &nfd)];
+    world.fake.catalog(INDEX, vec![layer(Pack::Gzip, &files)]);
+    let mirror = format!(
+        "  operators:\n  - catalog: {INDEX}\n    packages:\n    - name: nfd\n    - name: two\n      minVersion: 1.0.0\n      maxVersion: 1.5.0\n"
+    );
+    let (failures, partial) = parts(run(&world.fake, &inputs(&yaml(&mirror))).await.unwrap_err());
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(failures[0].to_string().contains("two"), "{}", failures[0]);
+    assert!(failures[0].hint().is_some() && failures[0].place().is_some());
+    assert_eq!(
+        partial.inventory.images.len(),
+        1,
+        "the other package is there"
+    );
+}
+
 async fn catalog_of(
     fake: &Fake,
     cache: Option<&std::path::Path>,
@@ -620,6 +642,23 @@ async fn mappings() {
         "online and offline write the same text files"
     );
     options.filter = ImageFilter::default();
+    // By tag, while the mapping has the digest.
+    options.ai_images = vec!["quay.io/tools/tools:v2".parse().unwrap()];
+    let marked = from_mapping(&lines, &digest, &options, services)
+        .await
+        .unwrap()
+        .inventory;
+    let tools = marked
+        .images
+        .iter()
+        .find(|i| i.destination == "tools/tools:v2");
+    assert_eq!(tools.unwrap().groups, [Group::Ai]);
+    assert_eq!(
+        marked.images.len(),
+        lines.len(),
+        "a mapping is taken as it is"
+    );
+    options.ai_images.clear();
     let all = from_mapping(&lines, &digest, &options, services)
         .await
         .unwrap()

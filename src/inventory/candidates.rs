@@ -176,7 +176,11 @@ mod tests {
 
     fn join_all(candidates: Vec<Candidate>, blocked: &str, filter: &str, ai: &[&str]) -> Lines {
         let blocked: Vec<Located<String>> = blocked.split_whitespace().map(Located::from).collect();
-        let yaml = format!("patterns: [{filter}]");
+        let yaml = if filter.is_empty() {
+            "patterns: []".to_owned()
+        } else {
+            format!("patterns: ['{filter}']")
+        };
         let pins = pins(&candidates);
         let ai: Vec<Reference> = ai.iter().map(|t| t.parse().unwrap()).collect();
         let rules = Rules {

@@ -121,8 +121,17 @@ async fn pump(
     });
     while let Some(chunk) = stream.body.next().await {
         let bytes = chunk.as_ref().map_or(0, |c| c.len() as u64);
-        let last = chunk.is_err();
-        if sender.send(chunk).await.is_err() || last {
+        if let Err(error) = &chunk {
+            let reason = error.to_string();
+            session.report(Event::Failed {
+                id,
+                reason: &reason,
+            });
+            // The reader learns of it, or has gone already.
+            let _ = sender.send(chunk).await;
+            return;
+        }
+        if sender.send(chunk).await.is_err() {
             break;
         }
         session.report(Event::Advanced { id, bytes });

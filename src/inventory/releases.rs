@@ -18,6 +18,7 @@ use super::lock::{self, Origin, Signature};
 use super::payload::{self, Payload};
 use super::resolve::architectures;
 use super::session::Session;
+use super::signature::Checked;
 use super::version::blang;
 use super::{Inputs, InventoryError, signature};
 
@@ -44,11 +45,11 @@ pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
     images.sort();
     images.dedup();
     let reads = images.iter().map(|image| read(session, inputs, image));
-    let results: Vec<Result<(Payload, Signature), InventoryError>> = stream::iter(reads)
+    let results: Vec<Result<(Payload, Checked), InventoryError>> = stream::iter(reads)
         .buffered(PAYLOADS_AT_ONCE)
         .collect()
         .await;
-    let mut payloads: Vec<(Payload, Signature)> = Vec::new();
+    let mut payloads: Vec<(Payload, Checked)> = Vec::new();
     for result in results {
         match result {
             Ok(payload) => payloads.push(payload),
@@ -69,7 +70,7 @@ async fn read(
     session: &Session<'_>,
     inputs: &Inputs,
     image: &Reference,
-) -> Result<(Payload, Signature), InventoryError> {
+) -> Result<(Payload, Checked), InventoryError> {
     let pinned = session.pin(image).await?;
     let payload = payload::read(
         session,
@@ -88,7 +89,7 @@ async fn read(
 }
 
 impl Releases {
-    fn add(&mut self, payload: Payload, signature: Signature, inputs: &Inputs) {
+    fn add(&mut self, payload: Payload, (signature, detail): Checked, inputs: &Inputs) {
         if let Some(asked) = &inputs.release
             && *asked != payload.version
         {
@@ -102,8 +103,9 @@ impl Releases {
             });
         }
         if let Signature::Unavailable { reason } = &signature {
+            let detail = detail.map_or_else(String::new, |d| format!(" ({d})"));
             self.warnings.push(format!(
-                "release {} {}: signature not checked, none could be had ({reason})",
+                "release {} {}: signature not checked: {reason}{detail}",
                 payload.version, payload.architecture
             ));
         }

@@ -192,6 +192,7 @@ async fn pin_and_join(
         .iter()
         .filter(|c| !blocked.is_match(&c.text))
         .map(|c| &c.reference)
+        .chain(&options.ai_images)
         .collect();
     let pins = stream::iter(asked.into_iter().map(|image| async move {
         let pinned = session.pin(image).await?;
