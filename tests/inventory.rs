@@ -1,5 +1,10 @@
 //! Resolving image sets against a source in memory: releases, catalogs of several layers, lists, failures, mappings.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test stops at what it did not expect, and its table may be long"
+)]
 
 #[path = "support/memory.rs"]
 mod support;
@@ -124,7 +129,7 @@ fn world() -> World {
     let (amd, arm) = (fake.manifest_of(&amd), fake.manifest_of(&arm));
     fake.push("registry.example.com/op/nfd", &amd);
     fake.push("registry.example.com/op/nfd", &arm);
-    let list = fake.list(&[("amd64", &amd), ("arm64", &arm), ("unknown", &amd)]);
+    let list = Fake::list(&[("amd64", &amd), ("arm64", &arm), ("unknown", &amd)]);
     let list = fake.push("registry.example.com/op/nfd", &list);
     let tagged = fake.small("registry.example.com/op/bundle");
     let tagged = fake.manifest_of(&tagged);
@@ -289,6 +294,28 @@ async fn one_failure_does_not_hide_the_others() {
         "{texts:#?}"
     );
     assert_eq!(destinations(&partial.inventory), ["tools/tools:v2"]);
+}
+
+#[tokio::test]
+async fn a_package_of_which_nothing_is_left() {
+    let mut world = world();
+    let image = world.fake.small("q.io/a/b");
+    let two = package("two", &["2.0.0"], &[&image]);
+    let nfd = package("nfd", &["4.13.0"], &[&image]);
+    let files: [(&str, &[u8]); 2] = [("configs/two/c.json", &two), ("configs/nfd/c.json", &nfd)];
+    world.fake.catalog(INDEX, vec![layer(Pack::Gzip, &files)]);
+    let mirror = format!(
+        "  operators:\n  - catalog: {INDEX}\n    packages:\n    - name: nfd\n    - name: two\n      minVersion: 1.0.0\n      maxVersion: 1.5.0\n"
+    );
+    let (failures, partial) = parts(run(&world.fake, &inputs(&yaml(&mirror))).await.unwrap_err());
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(failures[0].to_string().contains("two"), "{}", failures[0]);
+    assert!(failures[0].hint().is_some() && failures[0].place().is_some());
+    assert_eq!(
+        partial.inventory.images.len(),
+        1,
+        "the other package is there"
+    );
 }
 
 async fn catalog_of(
@@ -578,7 +605,7 @@ async fn payloads() {
     // A list is a multi payload; its amd64 image is read.
     let image = payload(&mut fake, vec![file(&good)]);
     let single = fake.manifest_of(&image);
-    let list = fake.list(&[("arm64", &single), ("amd64", &single)]);
+    let list = Fake::list(&[("arm64", &single), ("amd64", &single)]);
     let list = fake.push(PAYLOADS, &list);
     let resolved = run(&fake, &ask(&list)).await.unwrap();
     assert_eq!(resolved.inventory.releases[0].architecture, "multi");
@@ -616,6 +643,23 @@ async fn mappings() {
         "online and offline write the same text files"
     );
     options.filter = ImageFilter::default();
+    // By tag, while the mapping has the digest.
+    options.ai_images = vec!["quay.io/tools/tools:v2".parse().unwrap()];
+    let marked = from_mapping(&lines, &digest, &options, services)
+        .await
+        .unwrap()
+        .inventory;
+    let tools = marked
+        .images
+        .iter()
+        .find(|i| i.destination == "tools/tools:v2");
+    assert_eq!(tools.unwrap().groups, [Group::Ai]);
+    assert_eq!(
+        marked.images.len(),
+        lines.len(),
+        "a mapping is taken as it is"
+    );
+    options.ai_images.clear();
     let all = from_mapping(&lines, &digest, &options, services)
         .await
         .unwrap()

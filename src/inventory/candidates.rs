@@ -46,7 +46,7 @@ pub(super) struct Line {
 /// The lines, sorted by source, and what was taken out of them.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    pub(super) lines: Vec<Line>,
+    pub(super) kept: Vec<Line>,
     /// Whole mapping lines that the filter took out, sorted.
     pub(super) ignored: Vec<String>,
     pub(super) failures: Vec<InventoryError>,
@@ -106,7 +106,7 @@ pub(super) fn join(
             continue;
         }
         line.groups = split::groups(&key, &line.destination, &ai);
-        lines.lines.push(line);
+        lines.kept.push(line);
     }
     lines.ignored.sort_unstable();
     lines.find_collisions(&hashed);
@@ -126,7 +126,7 @@ impl Lines {
     /// because only one of them can be pushed under that tag.
     fn find_collisions(&mut self, hashed: &BTreeSet<String>) {
         let mut seen: BTreeMap<&str, &Line> = BTreeMap::new();
-        for line in &self.lines {
+        for line in &self.kept {
             let Some(other) = seen.insert(&line.destination, line) else {
                 continue;
             };
@@ -176,7 +176,11 @@ mod tests {
 
     fn join_all(candidates: Vec<Candidate>, blocked: &str, filter: &str, ai: &[&str]) -> Lines {
         let blocked: Vec<Located<String>> = blocked.split_whitespace().map(Located::from).collect();
-        let yaml = format!("patterns: [{filter}]");
+        let yaml = if filter.is_empty() {
+            "patterns: []".to_owned()
+        } else {
+            format!("patterns: ['{filter}']")
+        };
         let pins = pins(&candidates);
         let ai: Vec<Reference> = ai.iter().map(|t| t.parse().unwrap()).collect();
         let rules = Rules {
@@ -205,8 +209,8 @@ mod tests {
             "",
             &["quay.io/a/c:v1"],
         );
-        assert_eq!(lines.lines.len(), 2);
-        let [first, second] = &lines.lines[..] else {
+        assert_eq!(lines.kept.len(), 2);
+        let [first, second] = &lines.kept[..] else {
             panic!()
         };
         assert_eq!(first.destination, "openshift/release:4.13.1-x86_64-b");
@@ -229,11 +233,11 @@ mod tests {
             images.iter().map(make).collect::<Vec<_>>()
         };
         let lines = join_all(all(), "a/b", "^nvcr", &[]);
-        assert_eq!(lines.lines.len(), 1);
+        assert_eq!(lines.kept.len(), 1);
         assert_eq!(lines.ignored.len(), 1);
         assert!(lines.ignored[0].starts_with(&format!("{}=a/c:", images[1])));
         let by_destination = join_all(all(), "", "^a/d:", &[]);
-        assert_eq!(by_destination.lines.len(), 2);
+        assert_eq!(by_destination.kept.len(), 2);
     }
 
     #[test]
@@ -252,8 +256,8 @@ mod tests {
         assert_eq!((lines.warnings.len(), lines.failures.len()), (0, 0));
         // A real 32-bit collision cannot be written down here; the check itself can.
         let mut twice = join_all(vec![operator(&first), operator(&second)], "", "", &[]);
-        let tag = twice.lines[0].destination.clone();
-        twice.lines[1].destination = tag;
+        let tag = twice.kept[0].destination.clone();
+        twice.kept[1].destination = tag;
         twice.find_collisions(&BTreeSet::from([first, second]));
         assert_eq!(twice.failures.len(), 1);
     }

@@ -25,7 +25,7 @@ pub(super) struct Contents {
     /// The manifest or index itself.
     pub(super) manifest: Descriptor,
     /// The image manifests.
-    pub(super) contents: Vec<Content>,
+    pub(super) images: Vec<Content>,
     /// Sizes of their configs and layers.
     pub(super) blobs: BTreeMap<Digest, u64>,
     /// Asked architectures that the index does not have.
@@ -41,7 +41,7 @@ pub(super) async fn read(
     let raw = session.manifest(image).await?;
     let mut found = Contents {
         manifest: raw.descriptor().clone(),
-        contents: Vec::new(),
+        images: Vec::new(),
         blobs: BTreeMap::new(),
         missing: Vec::new(),
     };
@@ -84,7 +84,7 @@ impl Contents {
                 });
             }
         }
-        self.contents.push(Content {
+        self.images.push(Content {
             manifest: raw.descriptor().clone(),
             platform: entry.and_then(|e| e.platform.clone()),
             config: config.digest,

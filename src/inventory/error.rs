@@ -220,7 +220,13 @@ fn parts(count: usize) -> String {
     }
 }
 
+/// The first few; who wants all of them has the list.
 fn list(failures: &[InventoryError]) -> String {
-    let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    texts.join("; ")
+    const SHOWN: usize = 3;
+    let texts = failures.iter().take(SHOWN).map(ToString::to_string);
+    let mut text = texts.collect::<Vec<_>>().join("; ");
+    if failures.len() > SHOWN {
+        text += &format!("; and {} more", failures.len() - SHOWN);
+    }
+    text
 }

@@ -6,29 +6,60 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::InventoryError;
 use super::documents::Documents;
 use super::graph::{Graph, GraphRequest, Graphs, bad_status};
 use super::inputs::GraphSource;
+
+/// For the hint; requests ask [`GraphRequest::service`].
+const SERVICE: &str = "https://api.openshift.com/api/upgrades_info/v1/graph";
 
 /// [`Graphs`] over a [`GraphSource`].
 ///
 /// The `id` that oc-mirror sends (a random number that tells runs apart) is left out: the service does not need it.
 #[derive(Debug)]
 pub struct SourcedGraphs<'a> {
-    source: &'a GraphSource,
+    place: Place<'a>,
     documents: &'a dyn Documents,
     /// Answers by URL; failures too, so that a dead service is waited for once.
     answers: Mutex<BTreeMap<String, Result<Arc<Graph>, String>>>,
 }
 
+#[derive(Debug)]
+enum Place<'a> {
+    Service(Option<&'a str>),
+    File(Arc<Graph>),
+    Nowhere,
+}
+
 impl<'a> SourcedGraphs<'a> {
     /// Graphs from `source`, fetched through `documents` where that is the service.
-    pub fn new(source: &'a GraphSource, documents: &'a dyn Documents) -> Self {
-        Self {
-            source,
+    ///
+    /// # Errors
+    /// A saved file that is no graph.
+    pub fn new(
+        source: &'a GraphSource,
+        documents: &'a dyn Documents,
+    ) -> Result<Self, InventoryError> {
+        let place = match source {
+            GraphSource::Service(base) => Place::Service(base.as_deref()),
+            GraphSource::None => Place::Nowhere,
+            GraphSource::File { name, bytes } => {
+                let graph = Graph::parse(bytes).map_err(|error| InventoryError::Request {
+                    detail: format!("{name}: {error}"),
+                    at: None,
+                    hint: Some(format!(
+                        "save one with `curl -H 'Accept: application/json' '{SERVICE}?arch=amd64&channel=stable-4.13'`"
+                    )),
+                })?;
+                Place::File(Arc::new(graph))
+            }
+        };
+        Ok(Self {
+            place,
             documents,
             answers: Mutex::new(BTreeMap::new()),
-        }
+        })
     }
 
     async fn fetch(&self, url: &str) -> Result<Arc<Graph>, String> {
@@ -36,44 +67,28 @@ impl<'a> SourcedGraphs<'a> {
         let body = body
             .map_err(|error| error.detail)?
             .ok_or_else(|| bad_status("404 Not Found"))?;
-        parse(&body)
+        let graph = Graph::parse(&body).map_err(|error| error.to_string())?;
+        Ok(Arc::new(graph))
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<Arc<Graph>, String> {
-    let graph = Graph::parse(bytes).map_err(|error| error.to_string())?;
-    Ok(Arc::new(graph))
 }
 
 #[async_trait]
 impl Graphs for SourcedGraphs<'_> {
     async fn graph(&self, request: &GraphRequest) -> Result<Arc<Graph>, String> {
-        let (key, base) = match self.source {
-            GraphSource::None => return Err("no update graph is used".to_owned()),
-            GraphSource::File { name, .. } => (name.clone(), None),
-            GraphSource::Service(base) => {
-                let base = base.as_deref().unwrap_or(request.service());
-                let query = request.query("");
-                let url = if query.is_empty() {
-                    base.to_owned()
-                } else {
-                    format!("{base}?{query}")
-                };
-                (url.clone(), Some(url))
-            }
+        let base = match &self.place {
+            Place::Nowhere => return Err("no update graph is used".to_owned()),
+            Place::File(graph) => return Ok(Arc::clone(graph)),
+            Place::Service(base) => base.unwrap_or(request.service()),
         };
+        let query = request.query("");
+        let separator = if query.is_empty() { "" } else { "?" };
+        let url = format!("{base}{separator}{query}");
         let mut answers = self.answers.lock().await;
-        if let Some(answer) = answers.get(&key) {
+        if let Some(answer) = answers.get(&url) {
             return answer.clone();
         }
-        let answer = match (self.source, base) {
-            (GraphSource::File { name, bytes }, _) => {
-                parse(bytes).map_err(|error| format!("{name}: {error}"))
-            }
-            (_, Some(url)) => self.fetch(&url).await,
-            (_, None) => Err("no update graph is used".to_owned()),
-        };
-        answers.insert(key, answer.clone());
+        let answer = self.fetch(&url).await;
+        answers.insert(url, answer.clone());
         answer
     }
 }

@@ -97,7 +97,7 @@ where
 {
     let (sender, receiver) = mpsc::channel::<Chunk>(CHANNEL_CHUNKS);
     let digest = layer.digest.clone();
-    let reader = tokio::task::spawn_blocking(move || consume(receiver, digest, &visit));
+    let reader = tokio::task::spawn_blocking(move || consume(receiver, &digest, &visit));
     pump(session, layer, stream, sender).await;
     match reader.await {
         Ok(result) => result,
@@ -121,8 +121,17 @@ async fn pump(
     });
     while let Some(chunk) = stream.body.next().await {
         let bytes = chunk.as_ref().map_or(0, |c| c.len() as u64);
-        let last = chunk.is_err();
-        if sender.send(chunk).await.is_err() || last {
+        if let Err(error) = &chunk {
+            let reason = error.to_string();
+            session.report(Event::Failed {
+                id,
+                reason: &reason,
+            });
+            // The reader learns of it, or has gone already.
+            let _ = sender.send(chunk).await;
+            return;
+        }
+        if sender.send(chunk).await.is_err() {
             break;
         }
         session.report(Event::Advanced { id, bytes });
@@ -132,17 +141,17 @@ async fn pump(
 
 fn consume<T>(
     receiver: mpsc::Receiver<Chunk>,
-    expected: Digest,
+    expected: &Digest,
     visit: &dyn Fn(&mut dyn Read) -> io::Result<T>,
 ) -> Result<T, Failure> {
-    let mut raw = BufReader::with_capacity(64 << 10, ChannelReader::new(receiver, &expected));
+    let mut raw = BufReader::with_capacity(64 << 10, ChannelReader::new(receiver, expected));
     let outcome = decompress(&mut raw).and_then(|mut tar| visit(&mut *tar));
     let drained = io::copy(&mut raw, &mut io::sink());
     let reader = raw.into_inner();
     if let Some(error) = reader.failed {
         return Err(Failure::Source(error));
     }
-    if drained.is_err() || reader.hasher.finish() != expected {
+    if drained.is_err() || reader.hasher.finish() != *expected {
         return Err(Failure::Digest);
     }
     outcome.map_err(|e| Failure::Content(e.to_string()))

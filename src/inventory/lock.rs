@@ -74,6 +74,9 @@ impl Inventory {
     }
 
     /// The bytes of `inventory.json`.
+    ///
+    /// # Panics
+    /// Never: the types have a JSON form.
     pub fn render(&self) -> Vec<u8> {
         let mut bytes =
             serde_json::to_vec_pretty(self).expect("strings, numbers and string-keyed maps only");

@@ -121,6 +121,21 @@ mod tests {
         assert_eq!(again.len(), 3);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_written(text in "([a-z.:/=@#-]{0,40}\n){0,6}", tail in ".{0,60}") {
+            let text = text + &tail;
+            if let Ok(lines) = parse(&text) {
+                let written = render(lines.iter().map(|l| (&l.source, l.destination.as_str())));
+                let mut again = parse(&written).unwrap();
+                let mut lines = lines;
+                lines.sort();
+                again.sort();
+                proptest::prop_assert_eq!(again, lines);
+            }
+        }
+    }
+
     #[test]
     fn names_the_line() {
         for bad in [

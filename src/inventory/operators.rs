@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::config::model::OperatorSet;
+use crate::config::model::{Located, OperatorSet};
 use crate::oci::{Digest, Reference};
 
 use super::candidates::{Candidate, Destination};
@@ -81,13 +81,14 @@ async fn read_directory(
     Ok((Digest::of(&bytes), catalog))
 }
 
-/// Pins first: the engines drop some of what does not exist without a word.
+/// Pins first: the engines drop some of what does not exist without a word. What can be selected all the same is selected, so that
+/// a wrong pin does not hide the rest; what follows from it is not said twice.
 fn filter(
     catalog: &Catalog,
     set: &OperatorSet,
     semantics: Semantics,
-) -> Result<Selection, Vec<InventoryError>> {
-    let pins: Vec<InventoryError> = verify_pins(catalog, set)
+) -> (Option<Selection>, Vec<InventoryError>) {
+    let mut failures: Vec<InventoryError> = verify_pins(catalog, set)
         .iter()
         .map(|pin| InventoryError::Request {
             detail: pin.to_string(),
@@ -95,16 +96,38 @@ fn filter(
             hint: pin.hint(),
         })
         .collect();
-    if !pins.is_empty() {
-        return Err(pins);
+    let name = &set.catalog.value;
+    let selection = match select(catalog, set, semantics) {
+        Ok(selection) => selection,
+        Err(error) => {
+            if failures.is_empty() {
+                failures.push(InventoryError::Request {
+                    detail: format!("{name}: {error}"),
+                    at: error.place(),
+                    hint: error.hint().map(str::to_owned),
+                });
+            }
+            return (None, failures);
+        }
+    };
+    if failures.is_empty() {
+        let missing = selection.missing_packages.iter();
+        failures.extend(missing.map(|package| nothing_left(name, package)));
     }
-    select(catalog, set, semantics).map_err(|error| {
-        vec![InventoryError::Request {
-            detail: format!("{}: {error}", set.catalog.value),
-            at: error.place(),
-            hint: error.hint().map(str::to_owned),
-        }]
-    })
+    (Some(selection), failures)
+}
+
+fn nothing_left(catalog: &str, package: &Located<String>) -> InventoryError {
+    let (package, at) = (&package.value, package.at);
+    InventoryError::Request {
+        detail: format!(
+            "{catalog}: nothing of package {package} is left by its channels and versions"
+        ),
+        at: Some(at),
+        hint: Some(format!(
+            "`snoforge imageset operators --catalog {catalog} --package {package}` lists what there is"
+        )),
+    }
 }
 
 /// What the operators of an image set come to.
@@ -124,21 +147,28 @@ pub(super) async fn gather(
     cache: Option<&Path>,
 ) -> Operators {
     let reads = sets.iter().map(|set| async move {
-        let (digest, catalog) = read(session, &set.catalog.value, cache)
-            .await
-            .map_err(|error| vec![error])?;
-        let selection = filter(&catalog, set, semantics)?;
-        Ok((set, digest, selection))
+        let read = read(session, &set.catalog.value, cache).await;
+        let filtered = read.map(|(digest, catalog)| (digest, filter(&catalog, set, semantics)));
+        (set.catalog.value.as_str(), filtered)
     });
-    let results: Vec<Result<_, Vec<InventoryError>>> = stream::iter(reads)
+    let results: Vec<_> = stream::iter(reads)
         .buffered(CATALOGS_AT_ONCE)
         .collect()
         .await;
     let mut operators = Operators::default();
-    for result in results {
+    for (name, result) in results {
         match result {
-            Ok((set, digest, selection)) => operators.add(&set.catalog.value, digest, selection),
-            Err(failures) => operators.failures.extend(failures),
+            Err(error) => operators.failures.push(error),
+            Ok((digest, (selection, failures))) => {
+                operators.failures.extend(failures);
+                operators.catalogs.push(lock::Catalog {
+                    name: name.to_owned(),
+                    digest,
+                });
+                if let Some(selection) = selection {
+                    operators.add(name, selection);
+                }
+            }
         }
     }
     operators.catalogs.sort_by(|a, b| a.name.cmp(&b.name));
@@ -147,11 +177,7 @@ pub(super) async fn gather(
 }
 
 impl Operators {
-    fn add(&mut self, catalog: &str, digest: Digest, selection: Selection) {
-        self.catalogs.push(lock::Catalog {
-            name: catalog.to_owned(),
-            digest,
-        });
+    fn add(&mut self, catalog: &str, selection: Selection) {
         for warning in selection.warnings {
             self.warnings.push(format!("{catalog}: {warning}"));
         }

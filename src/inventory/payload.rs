@@ -290,7 +290,7 @@ mod tests {
         assert_eq!((version.as_str(), components.len()), ("4.13.1", 1));
         for name in [
             "quay.io/o/r:tag".to_owned(),
-            image.replace("@", ":t@"),
+            image.replace('@', ":t@"),
             "quay.io/o/r".to_owned(),
         ] {
             let tag =

@@ -18,6 +18,7 @@ use super::lock::{self, Origin, Signature};
 use super::payload::{self, Payload};
 use super::resolve::architectures;
 use super::session::Session;
+use super::signature::Checked;
 use super::version::blang;
 use super::{Inputs, InventoryError, signature};
 
@@ -31,7 +32,7 @@ const PAYLOADS_AT_ONCE: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Releases {
     /// By version, then architecture.
-    pub(super) releases: Vec<lock::Release>,
+    pub(super) found: Vec<lock::Release>,
     pub(super) candidates: Vec<Candidate>,
     pub(super) failures: Vec<InventoryError>,
     pub(super) warnings: Vec<String>,
@@ -44,11 +45,11 @@ pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
     images.sort();
     images.dedup();
     let reads = images.iter().map(|image| read(session, inputs, image));
-    let results: Vec<Result<(Payload, Signature), InventoryError>> = stream::iter(reads)
+    let results: Vec<Result<(Payload, Checked), InventoryError>> = stream::iter(reads)
         .buffered(PAYLOADS_AT_ONCE)
         .collect()
         .await;
-    let mut payloads: Vec<(Payload, Signature)> = Vec::new();
+    let mut payloads: Vec<(Payload, Checked)> = Vec::new();
     for result in results {
         match result {
             Ok(payload) => payloads.push(payload),
@@ -69,7 +70,7 @@ async fn read(
     session: &Session<'_>,
     inputs: &Inputs,
     image: &Reference,
-) -> Result<(Payload, Signature), InventoryError> {
+) -> Result<(Payload, Checked), InventoryError> {
     let pinned = session.pin(image).await?;
     let payload = payload::read(
         session,
@@ -88,7 +89,7 @@ async fn read(
 }
 
 impl Releases {
-    fn add(&mut self, payload: Payload, signature: Signature, inputs: &Inputs) {
+    fn add(&mut self, payload: Payload, (signature, detail): Checked, inputs: &Inputs) {
         if let Some(asked) = &inputs.release
             && *asked != payload.version
         {
@@ -102,13 +103,14 @@ impl Releases {
             });
         }
         if let Signature::Unavailable { reason } = &signature {
+            let detail = detail.map_or_else(String::new, |d| format!(" ({d})"));
             self.warnings.push(format!(
-                "release {} {}: signature not checked, none could be had ({reason})",
+                "release {} {}: signature not checked: {reason}{detail}",
                 payload.version, payload.architecture
             ));
         }
         self.candidates.extend(lines(&payload));
-        self.releases.push(lock::Release {
+        self.found.push(lock::Release {
             version: payload.version,
             architecture: payload.architecture,
             payload: payload.image,
@@ -191,7 +193,13 @@ async fn find(session: &Session<'_>, inputs: &Inputs, out: &mut Releases) -> Vec
         channels,
         ..platform.clone()
     };
-    let graphs = SourcedGraphs::new(&inputs.graph, session.services.documents);
+    let graphs = match SourcedGraphs::new(&inputs.graph, session.services.documents) {
+        Ok(graphs) => graphs,
+        Err(error) => {
+            out.failures.push(error);
+            return Vec::new();
+        }
+    };
     let mut images = Vec::new();
     for architecture in architectures(&inputs.options, &platform.architectures) {
         images.extend(for_architecture(inputs, &platform, &architecture, &graphs, out).await);

@@ -59,7 +59,7 @@ pub async fn resolve(inputs: &Inputs, services: Services<'_>) -> Result<Resolved
     let (images, blobs) = fill(
         &session,
         inputs.options.concurrency,
-        lines.lines,
+        lines.kept,
         &wanted,
         &mut found,
     )
@@ -67,7 +67,7 @@ pub async fn resolve(inputs: &Inputs, services: Services<'_>) -> Result<Resolved
     let inventory = Inventory {
         format: FORMAT,
         request: inputs.request(),
-        releases: releases.releases,
+        releases: releases.found,
         catalogs: operators.catalogs,
         images,
         ignored: lines.ignored,
@@ -192,6 +192,7 @@ async fn pin_and_join(
         .iter()
         .filter(|c| !blocked.is_match(&c.text))
         .map(|c| &c.reference)
+        .chain(&options.ai_images)
         .collect();
     let pins = stream::iter(asked.into_iter().map(|image| async move {
         let pinned = session.pin(image).await?;
@@ -246,7 +247,7 @@ pub async fn from_mapping(
     let (images, blobs) = fill(
         &session,
         options.concurrency,
-        lines.lines,
+        lines.kept,
         &wanted,
         &mut found,
     )
@@ -296,21 +297,7 @@ async fn fill(
         bytes: None,
     });
     let reads = lines.into_iter().map(|line| async move {
-        let id = session.next_item();
-        let name = line.source.to_string();
-        session.report(Event::Started {
-            id,
-            name: &name,
-            size: None,
-        });
-        let result = contents::read(session, &line.source, wanted).await;
-        match &result {
-            Ok(_) => session.report(Event::Finished { id }),
-            Err(error) => session.report(Event::Failed {
-                id,
-                reason: &error.to_string(),
-            }),
-        }
+        let result = read_reported(session, &line.source, wanted).await;
         (line, result)
     });
     let results: Vec<(Line, Result<Contents, InventoryError>)> = stream::iter(reads)
@@ -321,43 +308,70 @@ async fn fill(
     let mut images = Vec::new();
     let mut blobs: BTreeMap<Digest, u64> = BTreeMap::new();
     for (line, result) in results {
-        let contents = match result {
-            Ok(contents) => contents,
-            Err(error) => {
-                found.failures.push(error);
-                continue;
+        match result.and_then(|contents| agree(&line.source, contents, &blobs)) {
+            Ok(contents) => {
+                found.warnings.extend(missing(&line.source, &contents));
+                blobs.extend(contents.blobs);
+                images.push(Image {
+                    source: line.source,
+                    requested: line.requested,
+                    destination: line.destination,
+                    groups: line.groups,
+                    origins: line.origins.into_iter().collect(),
+                    manifest: contents.manifest,
+                    contents: contents.images,
+                });
             }
-        };
-        if let Some((digest, _)) = contents
-            .blobs
-            .iter()
-            .find(|(digest, size)| blobs.get(*digest).is_some_and(|known| known != *size))
-        {
-            found.failures.push(InventoryError::Image {
-                image: line.source.to_string(),
-                detail: format!("blob {digest} has another size here than in another image"),
-                hint: None,
-            });
-            continue;
+            Err(error) => found.failures.push(error),
         }
-        if !contents.missing.is_empty() {
-            found.warnings.push(format!(
-                "{}: not available for {}",
-                line.source,
-                contents.missing.join(", ")
-            ));
-        }
-        blobs.extend(contents.blobs);
-        images.push(Image {
-            source: line.source,
-            requested: line.requested,
-            destination: line.destination,
-            groups: line.groups,
-            origins: line.origins.into_iter().collect(),
-            manifest: contents.manifest,
-            contents: contents.contents,
-        });
     }
     images.sort_by_key(|image: &Image| image.source.to_string());
     (images, blobs)
+}
+
+async fn read_reported(
+    session: &Session<'_>,
+    image: &Reference,
+    wanted: &Wanted,
+) -> Result<Contents, InventoryError> {
+    let id = session.next_item();
+    let name = image.to_string();
+    session.report(Event::Started {
+        id,
+        name: &name,
+        size: None,
+    });
+    let result = contents::read(session, image, wanted).await;
+    match &result {
+        Ok(_) => session.report(Event::Finished { id }),
+        Err(error) => session.report(Event::Failed {
+            id,
+            reason: &error.to_string(),
+        }),
+    }
+    result
+}
+
+/// A blob has one size, whichever image names it.
+fn agree(
+    image: &Reference,
+    contents: Contents,
+    known: &BTreeMap<Digest, u64>,
+) -> Result<Contents, InventoryError> {
+    let mut blobs = contents.blobs.iter();
+    match blobs.find(|(digest, size)| known.get(*digest).is_some_and(|k| k != *size)) {
+        None => Ok(contents),
+        Some((digest, size)) => Err(InventoryError::Image {
+            image: image.to_string(),
+            detail: format!(
+                "says that blob {digest} has {size} bytes, another image says otherwise"
+            ),
+            hint: None,
+        }),
+    }
+}
+
+fn missing(image: &Reference, contents: &Contents) -> Option<String> {
+    let names = contents.missing.join(", ");
+    (!names.is_empty()).then(|| format!("{image}: not available for {names}"))
 }

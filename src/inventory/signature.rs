@@ -42,8 +42,11 @@ pub struct Keyring(Vec<SignedPublicKey>);
 
 impl Keyring {
     /// Red Hat's release key.
+    ///
+    /// # Panics
+    /// Never: the key is embedded, and a test parses it.
     pub fn red_hat() -> Self {
-        Self::from_armor(RED_HAT_RELEASE_KEY_2).expect("the embedded key is parsed by a test")
+        Self::from_armor(RED_HAT_RELEASE_KEY_2).expect("the embedded key is well formed")
     }
 
     /// The keys of an armored block.
@@ -217,8 +220,12 @@ fn check_body(body: &[u8], digest: &Digest) -> Result<(), SignatureError> {
 enum Found {
     Verified(String),
     Wrong(SignatureError),
-    Nothing(String),
+    NonePublished,
+    Unreachable(String),
 }
+
+/// A state for the lock, and what happened where that is not the same each time.
+pub(super) type Checked = (Signature, Option<String>);
 
 /// Looks for a signature of a payload in both stores and verifies it.
 ///
@@ -228,29 +235,38 @@ pub(super) async fn check(
     documents: &dyn Documents,
     digest: &Digest,
     mode: &SignatureCheck,
-) -> Result<Signature, InventoryError> {
+) -> Result<Checked, InventoryError> {
     let SignatureCheck::WhenAvailable { now_unix, keyring } = mode else {
-        return Ok(Signature::Skipped);
+        return Ok((Signature::Skipped, None));
     };
     let looks = STORES.map(|store| look(documents, store, digest, (keyring, *now_unix)));
     let mut wrong = None;
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = Vec::new();
+    let mut none_published = false;
     for found in futures_util::future::join_all(looks).await {
         match found {
-            Found::Verified(key) => return Ok(Signature::Verified { key }),
+            Found::Verified(key) => return Ok((Signature::Verified { key }, None)),
             Found::Wrong(error) => wrong = wrong.or(Some(error)),
-            Found::Nothing(reason) => reasons.push(reason),
+            Found::NonePublished => none_published = true,
+            Found::Unreachable(reason) => reasons.push(reason),
         }
     }
-    match wrong {
-        Some(error) => Err(InventoryError::Signature {
+    if let Some(error) = wrong {
+        return Err(InventoryError::Signature {
             release: digest.to_string(),
             error,
-        }),
-        None => Ok(Signature::Unavailable {
-            reason: reasons.join("; "),
-        }),
+        });
     }
+    // The reason is part of the lock: no text of the system or the network in it.
+    let reason = if none_published {
+        "none is published"
+    } else {
+        "no signature store could be reached"
+    };
+    let state = Signature::Unavailable {
+        reason: reason.to_owned(),
+    };
+    Ok((state, Some(reasons.join("; ")).filter(|r| !r.is_empty())))
 }
 
 async fn look(
@@ -268,13 +284,12 @@ async fn look(
                 Ok(key) => return Found::Verified(key),
                 Err(error) => wrong = wrong.or(Some(error)),
             },
-            Ok(None) if number == 1 => return Found::Nothing(format!("{url}: none published")),
-            Ok(None) => break,
-            Err(error) if number == 1 => return Found::Nothing(error.to_string()),
-            Err(_) => break,
+            Ok(None) if number == 1 => return Found::NonePublished,
+            Err(error) if number == 1 => return Found::Unreachable(error.to_string()),
+            Ok(None) | Err(_) => break,
         }
     }
-    wrong.map_or_else(|| Found::Nothing(store.to_owned()), Found::Wrong)
+    wrong.map_or(Found::NonePublished, Found::Wrong)
 }
 
 #[cfg(test)]

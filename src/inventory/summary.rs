@@ -111,6 +111,22 @@ impl Partition {
     }
 }
 
+impl std::fmt::Display for Partition {
+    /// One sentence: the size and what it is made of.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Whole MiB, rounded up: the parts then never add up to less than the whole.
+        let mib = |bytes: u64| bytes.div_ceil(MIB);
+        write!(
+            f,
+            "{} GiB: {} MiB of images, {} MiB for the filesystem's log, metadata and free space, {} MiB to unpack the largest image on the machine",
+            self.gib,
+            mib(self.contents_bytes),
+            mib(self.filesystem_bytes),
+            mib(self.reserve_bytes)
+        )
+    }
+}
+
 fn sum_of(inventory: &Inventory, blobs: &BTreeSet<&Digest>) -> u64 {
     let sizes = blobs.iter().filter_map(|d| inventory.blobs.get(*d));
     sizes.sum()

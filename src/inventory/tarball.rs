@@ -210,6 +210,31 @@ mod tests {
         assert!(pax_path(b"0 path=x\n").is_err());
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+        /// Errors are fine, panics and endless loops are not.
+        #[test]
+        fn no_bytes_panic(
+            changes in proptest::collection::vec((0usize..6000, proptest::prelude::any::<u8>()), 0..12),
+            noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..1600),
+        ) {
+            let mut builder = tar::Builder::new(Vec::new());
+            builder.append_pax_extensions([("path", &b"configs/a/c.json"[..])]).unwrap();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(700);
+            builder.append_data(&mut header, "n".repeat(150), io::repeat(b'x').take(700)).unwrap();
+            let mut bytes = builder.into_inner().unwrap();
+            let length = bytes.len();
+            for (at, value) in changes {
+                bytes[at % length] = value;
+            }
+            let _ = entries(&bytes);
+            let _ = entries(&noise);
+            let _ = pax_path(&noise);
+        }
+    }
+
     #[test]
     fn whiteouts() {
         assert_eq!(whiteout("a/.wh..wh..opq"), Some(Whiteout::Opaque("a")));

@@ -2,6 +2,9 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
     clippy::allow_attributes,
     reason = "each test binary uses its own part of this"
 )]
@@ -102,7 +105,7 @@ impl Fake {
     }
 
     /// A Docker manifest list over images, as `(architecture, image)`.
-    pub fn list(&self, entries: &[(&str, &RawManifest)]) -> RawManifest {
+    pub fn list(entries: &[(&str, &RawManifest)]) -> RawManifest {
         let entry = |(architecture, image): &(&str, &RawManifest)| {
             let mut descriptor = image.descriptor().clone();
             descriptor.platform = Some(Platform {
@@ -263,12 +266,23 @@ impl ImageSource for Fake {
 
 /// Documents by URL; everything else is not there.
 #[derive(Debug, Default)]
-pub struct Shelf(pub BTreeMap<String, Bytes>);
+pub struct Shelf {
+    pub documents: BTreeMap<String, Bytes>,
+    /// Every URL asked for.
+    pub log: Mutex<Vec<String>>,
+}
 
 #[async_trait]
 impl Documents for Shelf {
-    async fn get(&self, url: &str, _accept: &str) -> Result<Option<Bytes>, DocumentError> {
-        Ok(self.0.get(url).cloned())
+    async fn get(&self, url: &str, accept: &str) -> Result<Option<Bytes>, DocumentError> {
+        self.log.lock().unwrap().push(url.to_owned());
+        if url.contains("/graph") && accept != "application/json" {
+            return Err(DocumentError {
+                url: url.to_owned(),
+                detail: "415 Unsupported Media Type".to_owned(),
+            });
+        }
+        Ok(self.documents.get(url).cloned())
     }
 }
 
@@ -284,7 +298,6 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 }
 
 /// Says why a test does nothing.
-#[expect(clippy::print_stderr, reason = "the reason of a skipped test")]
 pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }

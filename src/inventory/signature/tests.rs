@@ -4,7 +4,7 @@ use bytes::Bytes;
 use super::*;
 use crate::inventory::documents::{DocumentError, Offline};
 
-/// A throw-away GnuPG home with one signing key; `None` when gpg is not installed.
+/// A throw-away `gpg` home with one signing key; `None` when gpg is not installed.
 struct Gpg(tempfile::TempDir);
 
 impl Gpg {
@@ -178,13 +178,24 @@ async fn states_of_the_stores() {
         (at(1, 1), wrong.clone()),
         (at(1, 2), good),
     ]));
-    let state = check(&shelf, &digest, &mode).await.unwrap();
+    let (state, _) = check(&shelf, &digest, &mode).await.unwrap();
     assert!(matches!(state, Signature::Verified { .. }));
     let shelf = Shelf(BTreeMap::from([(at(0, 1), wrong)]));
     let error = check(&shelf, &digest, &mode).await.unwrap_err();
     assert!(error.to_string().contains("it is for"), "{error}");
-    let state = check(&Offline, &digest, &mode).await.unwrap();
-    assert!(matches!(state, Signature::Unavailable { reason } if reason.contains("offline")));
+    let unavailable = |state: Signature| match state {
+        Signature::Unavailable { reason } => reason,
+        other => panic!("{other:?}"),
+    };
+    let (state, detail) = check(&Offline, &digest, &mode).await.unwrap();
+    assert_eq!(unavailable(state), "no signature store could be reached");
+    assert!(detail.unwrap().contains("offline"));
+    let empty = Shelf(BTreeMap::new());
+    let (state, detail) = check(&empty, &digest, &mode).await.unwrap();
+    assert_eq!(
+        (unavailable(state).as_str(), detail),
+        ("none is published", None)
+    );
     let skipped = check(&Offline, &digest, &SignatureCheck::Skip).await;
-    assert_eq!(skipped.unwrap(), Signature::Skipped);
+    assert_eq!(skipped.unwrap().0, Signature::Skipped);
 }
