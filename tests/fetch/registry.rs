@@ -259,14 +259,14 @@ async fn blobs_may_live_on_another_host() {
     check_names(&store);
 }
 
-/// Makes all tokens worthless with the sixth finished item.
+/// Makes all tokens worthless before the eighth item.
 #[derive(Debug)]
 struct Expiring(Faulty, AtomicUsize);
 
 impl Reporter for Expiring {
     fn report(&self, event: Event<'_>) {
-        if let Event::Finished { .. } = event
-            && self.1.fetch_add(1, Ordering::Relaxed) == 5
+        if let Event::Started { .. } = event
+            && self.1.fetch_add(1, Ordering::Relaxed) == 7
         {
             self.0.expire_tokens();
         }
