@@ -47,7 +47,7 @@ impl Releases {
         let platform = self.platform();
         let source = graph_source(self.graph.as_deref())?;
         let documents = self.registries.web()?;
-        let graphs = SourcedGraphs::new(&source, &documents);
+        let graphs = SourcedGraphs::new(&source, &documents)?;
         let found = block_on(async {
             select_releases(&platform, &self.arch, &graphs)
                 .await
