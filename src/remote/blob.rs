@@ -4,11 +4,13 @@
 //! used and the whole blob is asked for. A 200 to a Range is taken from its first byte and what is on disk already is skipped.
 //! The bytes are handed on as hyper read them, without a copy.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::StatusCode;
-use http::header::{CONTENT_RANGE, HeaderMap};
-use reqwest::Response;
+use http::header::{CONTENT_RANGE, HeaderMap, RANGE};
+use reqwest::{Response, Url};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -17,7 +19,7 @@ use super::error::{Fault, Retry};
 use super::itinerary::{Itinerary, Place};
 use super::registries::Purpose;
 use super::transport::{self, Ask};
-use crate::oci::{BlobRequest, BlobStream, Digest, SourceError};
+use crate::oci::{BlobRequest, BlobStream, SourceError};
 
 /// Opens a blob: the first answer has come when this returns.
 pub(super) async fn open(
@@ -30,33 +32,41 @@ pub(super) async fn open(
         .map_err(|fault| fault.about(&what))?;
     places.sort_by_key(|place| request.avoid.contains(&place.endpoint()));
     let endpoint = places.first().map(Place::endpoint).unwrap_or_default();
-    let mut download = Download {
-        client: client.clone(),
-        itinerary: client.itinerary(what, places),
-        digest: request.digest.clone(),
-        size: request.size,
-        position: request.offset,
-        whole_only: false,
-        answer: None,
-    };
+    let target = Target::Blob(format!("blobs/{}", request.digest));
+    let itinerary = client.itinerary(what, places);
+    let mut download = Download::new(client, itinerary, target, request.offset..request.size);
     let endpoint = if download.position < download.size {
         download.connect().await?
     } else {
         endpoint
     };
-    let body = futures_util::stream::try_unfold(download, |mut download| async move {
-        Ok(download.next().await?.map(|bytes| (bytes, download)))
-    });
-    Ok(BlobStream {
-        endpoint,
-        body: body.boxed(),
-    })
+    Ok(download.into_stream(endpoint))
+}
+
+/// Opens a file of a web server, `size` bytes long, from an offset.
+pub(super) fn open_file(
+    client: &Client,
+    what: String,
+    (place, url): (Place, Url),
+    bytes: Range<u64>,
+) -> BlobStream {
+    let endpoint = place.host.name.clone();
+    let itinerary = client.itinerary(what, vec![place]);
+    Download::new(client, itinerary, Target::File(url), bytes).into_stream(endpoint)
+}
+
+/// What is asked for at a place.
+enum Target {
+    /// A path below the repository.
+    Blob(String),
+    /// A URL as it is.
+    File(Url),
 }
 
 struct Download {
     client: Client,
     itinerary: Itinerary,
-    digest: Digest,
+    target: Target,
     size: u64,
     /// The next byte of the blob that the reader gets.
     position: u64,
@@ -76,6 +86,28 @@ struct Answer {
 }
 
 impl Download {
+    fn new(client: &Client, itinerary: Itinerary, target: Target, bytes: Range<u64>) -> Self {
+        Self {
+            client: client.clone(),
+            itinerary,
+            target,
+            size: bytes.end,
+            position: bytes.start,
+            whole_only: false,
+            answer: None,
+        }
+    }
+
+    fn into_stream(self, endpoint: String) -> BlobStream {
+        let body = futures_util::stream::try_unfold(self, |mut download| async move {
+            Ok(download.next().await?.map(|bytes| (bytes, download)))
+        });
+        BlobStream {
+            endpoint,
+            body: body.boxed(),
+        }
+    }
+
     /// Makes the next place answer, however many tries it takes, and names it.
     async fn connect(&mut self) -> Result<String, SourceError> {
         loop {
@@ -95,24 +127,20 @@ impl Download {
             .host
             .enter(self.client.inner.options.retry.deadline)
             .await?;
-        let path = format!("blobs/{}", self.digest);
-        let mut ask = Ask::get(&path);
-        if !self.whole_only {
-            ask.from = self.position;
-        }
-        let mut sent = transport::send(&self.client, place, &ask).await;
-        if ask.from > 0 && !usable(&sent, self.position, self.size)? {
+        let mut from = if self.whole_only { 0 } else { self.position };
+        let mut sent = self.send(place, from).await;
+        if from > 0 && !usable(&sent, self.position, self.size)? {
             tracing::debug!(
                 place = place.endpoint(),
                 "Range not usable, the whole blob is asked for"
             );
             self.whole_only = true;
-            ask.from = 0;
-            sent = transport::send(&self.client, place, &ask).await;
+            from = 0;
+            sent = self.send(place, from).await;
         }
         let response = sent?;
         let skip = match response.status() {
-            StatusCode::PARTIAL_CONTENT if ask.from > 0 => 0,
+            StatusCode::PARTIAL_CONTENT if from > 0 => 0,
             StatusCode::OK => self.position,
             status => {
                 return Err(Fault::protocol(format!(
@@ -130,6 +158,24 @@ impl Download {
                 skip,
                 _slot: slot,
             }),
+        }
+    }
+
+    async fn send(&self, place: &Place, from: u64) -> Result<Response, Fault> {
+        match &self.target {
+            Target::Blob(path) => {
+                let mut ask = Ask::get(path);
+                ask.from = from;
+                transport::send(&self.client, place, &ask).await
+            }
+            Target::File(url) => {
+                let mut request = place.host.http.get(url.clone());
+                if from > 0 {
+                    request = request.header(RANGE, format!("bytes={from}-"));
+                }
+                let stall = self.client.stall();
+                transport::judge(transport::answer(request, stall).await?, stall).await
+            }
         }
     }
 

@@ -1,14 +1,15 @@
-//! Documents that no registry serves: the update graph, release signatures.
+//! What no registry serves: documents (the update graph, release signatures) and files (the RHCOS rootfs).
 
 use bytes::Bytes;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CONTENT_LENGTH};
 use reqwest::Url;
 
+use super::blob;
 use super::client::Client;
 use super::error::Fault;
 use super::itinerary::Place;
 use super::transport;
-use crate::oci::{Reference, SourceError, SourceErrorKind};
+use crate::oci::{BlobStream, Reference, SourceError, SourceErrorKind};
 
 /// Largest document taken; the update graph of a channel is about 1 MB.
 const DOCUMENT_CAP: usize = 64 << 20;
@@ -34,6 +35,53 @@ impl Client {
                 Err(fault) => itinerary.failed(index, fault),
             }
         }
+    }
+
+    /// The size in bytes of a file, by HEAD.
+    ///
+    /// # Errors
+    /// As [`Client::get_document`], and [`SourceErrorKind::Protocol`] when the server does not say.
+    pub async fn file_size(&self, url: &Url) -> Result<u64, SourceError> {
+        let what = format!("file {}", without_login(url.as_str()));
+        let place = self
+            .web_place(url.as_str())
+            .map_err(|fault| fault.about(&what))?;
+        let mut itinerary = self.itinerary(what, vec![place]);
+        loop {
+            let (index, place) = itinerary.next().await?;
+            match self.head_once(&place, url).await {
+                Ok(size) => return Ok(size),
+                Err(fault) => itinerary.failed(index, fault),
+            }
+        }
+    }
+
+    async fn head_once(&self, place: &Place, url: &Url) -> Result<u64, Fault> {
+        let request = place.host.http.head(url.clone());
+        let response = transport::answer(request, self.stall()).await?;
+        let response = transport::judge(response, self.stall()).await?;
+        // Not `content_length()`: that is the length of the body, and a HEAD has none.
+        let length = response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
+        length.ok_or_else(|| Fault::protocol("the server does not tell the size".to_owned()))
+    }
+
+    /// Opens the bytes of a file; the stream promises what a blob's does.
+    ///
+    /// # Errors
+    /// Not a URL of a web server. What fails later, fails in the stream.
+    pub fn open_file(
+        &self,
+        url: &Url,
+        bytes: std::ops::Range<u64>,
+    ) -> Result<BlobStream, SourceError> {
+        let what = format!("file {}", without_login(url.as_str()));
+        let place = self
+            .web_place(url.as_str())
+            .map_err(|fault| fault.about(&what))?;
+        Ok(blob::open_file(self, what, (place, url.clone()), bytes))
     }
 
     async fn get_once(&self, place: &Place, url: &str, accept: &str) -> Result<Bytes, Fault> {
