@@ -66,7 +66,8 @@ async fn child_that_is_killed() {
 
 #[test]
 fn killed_at_random_points_it_loses_only_what_was_in_flight() {
-    let (_dir, store) = new_store();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path()).unwrap();
     let fake = slow();
     let mut kills = 0;
     let log = store.root().join("given");

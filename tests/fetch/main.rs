@@ -47,8 +47,10 @@ pub(crate) async fn run(
     fetch::run(inventory, store, &lock, source, options).await
 }
 
+/// In memory where there is such a place: most tests are not about the disk, and hundreds of syncs take their time.
 pub(crate) fn new_store() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let dir = dir.unwrap();
     let store = Store::create(dir.path()).unwrap();
     (dir, store)
 }
