@@ -109,65 +109,60 @@ fn strings(value: &Value, key: &str) -> Option<BTreeSet<String>> {
 
 /// Compares what the case names; returns the differences.
 fn compare(expect: &Value, selection: &Selection) -> Vec<String> {
+    let sets = [
+        (
+            "bundles",
+            selection
+                .bundles
+                .iter()
+                .map(|b| format!("{}/{}", b.package, b.name))
+                .collect(),
+        ),
+        ("images", selection.images.keys().cloned().collect()),
+        (
+            "missing_packages",
+            selection
+                .missing_packages
+                .iter()
+                .map(|p| p.value.clone())
+                .collect::<BTreeSet<_>>(),
+        ),
+    ];
     let mut wrong = Vec::new();
-    let mut differ = |what: &str, wanted: String, got: String| {
-        if wanted != got {
-            wrong.push(format!("{what}: wanted {wanted}, got {got}"));
+    for (what, got) in sets {
+        if let Some(wanted) = strings(expect, what)
+            && wanted != got
+        {
+            wrong.push(format!("{what}: wanted {wanted:?}, got {got:?}"));
         }
-    };
-    if let Some(wanted) = strings(expect, "bundles") {
-        let got: BTreeSet<_> = selection
-            .bundles
-            .iter()
-            .map(|b| format!("{}/{}", b.package, b.name))
-            .collect();
-        differ("bundles", format!("{wanted:?}"), format!("{got:?}"));
     }
-    if let Some(wanted) = strings(expect, "images") {
-        let got: BTreeSet<_> = selection.images.keys().cloned().collect();
-        differ("images", format!("{wanted:?}"), format!("{got:?}"));
+    let packages = selection.packages.iter();
+    let got: BTreeSet<_> = packages
+        .map(|p| (p.name.clone(), p.default_channel.clone()))
+        .collect();
+    let packages = list(expect, "packages").iter();
+    let wanted: BTreeSet<_> = packages
+        .map(|p| (field(p, "name"), field(p, "defaultChannel")))
+        .collect();
+    if expect.get("packages").is_some() && wanted != got {
+        wrong.push(format!("packages: wanted {wanted:?}, got {got:?}"));
     }
-    if expect.get("packages").is_some() {
-        let wanted: BTreeSet<_> = list(expect, "packages")
-            .iter()
-            .map(|p| (field(p, "name"), field(p, "defaultChannel")))
-            .collect();
-        let got: BTreeSet<_> = selection
-            .packages
-            .iter()
-            .map(|p| (p.name.clone(), p.default_channel.clone()))
-            .collect();
-        differ("packages", format!("{wanted:?}"), format!("{got:?}"));
-    }
-    if expect.get("channels").is_some() {
-        let wanted: BTreeSet<_> = list(expect, "channels")
-            .iter()
-            .map(|c| {
-                let entries = strings(c, "entries").unwrap_or_default();
-                (field(c, "package"), field(c, "name"), entries)
-            })
-            .collect();
-        let got: BTreeSet<_> = selection
-            .channels
-            .iter()
-            .map(|c| {
-                let entries: BTreeSet<_> = c.entries.iter().cloned().collect();
-                (c.package.clone(), c.name.clone(), entries)
-            })
-            .collect();
-        differ("channels", format!("{wanted:?}"), format!("{got:?}"));
-    }
-    if let Some(wanted) = strings(expect, "missing_packages") {
-        let got: BTreeSet<_> = selection
-            .missing_packages
-            .iter()
-            .map(|p| p.value.clone())
-            .collect();
-        differ(
-            "missing packages",
-            format!("{wanted:?}"),
-            format!("{got:?}"),
-        );
+    let channels = selection.channels.iter();
+    let got: BTreeSet<_> = channels
+        .map(|c| {
+            let entries: BTreeSet<_> = c.entries.iter().cloned().collect();
+            (c.package.clone(), c.name.clone(), entries)
+        })
+        .collect();
+    let channels = list(expect, "channels").iter();
+    let wanted: BTreeSet<_> = channels
+        .map(|c| {
+            let entries = strings(c, "entries").unwrap_or_default();
+            (field(c, "package"), field(c, "name"), entries)
+        })
+        .collect();
+    if expect.get("channels").is_some() && wanted != got {
+        wrong.push(format!("channels: wanted {wanted:?}, got {got:?}"));
     }
     wrong
 }
@@ -213,17 +208,13 @@ fn check(
         ("ok", Ok(selection)) => {
             wrong.extend(compare(expect, &selection));
             if semantics.is_v1() {
-                // Upstream asserts validity nowhere but in the oracle's runs; those name the error or have none.
                 let wanted = expect
                     .get("catalog_validation_error")
                     .and_then(Value::as_str);
                 let got = selection.validation_error.as_deref();
-                let same = match (wanted, got) {
-                    (None, None) => true,
-                    (Some(wanted), Some(got)) => got.contains(wanted) || wanted.contains(got),
-                    _ => false,
-                };
-                if !same {
+                // Only the oracle's runs looked at validity; they name the error or have none.
+                let looked = expect.get("images").is_some() && expect.get("packages").is_some();
+                if wanted != got && (looked || wanted.is_some()) {
                     wrong.push(format!("validity: wanted {wanted:?}, got {got:?}"));
                 }
             }
@@ -417,134 +408,53 @@ fn v2_channel_ranges() {
     assert!(cases.is_empty() || cases.len() >= 11, "too few cases");
 }
 
-/// `imageset.md` §3.7: the number of bundles (`!`: the catalog is invalid), or what stops; v1 main, v1 of 4.13, v2, and v2 of
-/// 4.18 (where the table is silent, that column holds what the rules of §3.6 give).
+/// `imageset.md` §3.7: catalog, operator entry; then the number of bundles (`!`: the catalog is invalid), or what stops, for
+/// v1 main, v1 of 4.13, v2, and v2 of 4.18 (where the table is silent, that column holds what the rules of §3.6 give).
+const TABLE: &str = r#"
+real-art-fbc-4.17 | {"name":"nfd","channels":[{"name":"stable","minVersion":"4.17.0-202410211206","maxVersion":"4.17.0-202410211206"}]} | 1 | 1 | 1 | 2
+real-art-fbc-4.17 | {"name":"nfd","channels":[{"name":"stable","minVersion":"4.17.0-202409100034","maxVersion":"4.17.0-202410211206"}]} | 4! | 4! | 5 | 5
+real-art-fbc-4.17 | {"name":"nfd","channels":[{"name":"stable","minVersion":"4.17.0-202411121637"}]} | 1 | 1 | 5 | 5
+real-art-fbc-4.17 | {"name":"nfd","channels":[{"name":"stable","minVersion":"4.16.0","maxVersion":"4.17.0"}]} | 10 | 10 | empty channel | empty channel
+real-lvms-4.14 | {"name":"lvms-operator","channels":[{"name":"stable-4.13"}]} | 1 | default channel | filtered out | filtered out
+real-lvms-4.14 | {"name":"lvms-operator","defaultChannel":"stable-4.13","channels":[{"name":"stable-4.13"}]} | 1 | 1 | 1 | 1
+real-mce-acm | {"name":"multicluster-engine","channels":[{"name":"stable-2.17"},{"name":"stable-2.8","minVersion":"99.99.99","maxVersion":"99.99.99"}]} | 1 | 1 | not found | 1
+real-mce-acm | {"name":"multicluster-engine","minVersion":"2.11.3"} | default channel | default channel | 6 | 6
+real-mce-acm | {"name":"multicluster-engine","minVersion":"2.11.3","maxVersion":"2.11.3"} | default channel | default channel | 1 | empty channel
+real-ocmirror-testdata | {"name":"jaeger-product","channels":[{"name":"stable","minVersion":"1.47.1"}]} | 2 | do not exist | empty channel | empty channel
+real-ocmirror-testdata | {"name":"jaeger-product","channels":[{"name":"stable","minVersion":"1.34.1-5","maxVersion":"1.50.0"}]} | 4 | 4 | 4 | empty channel
+real-ocmirror-testdata | {"name":"jaeger-product","minVersion":"1.34.1-5","maxVersion":"1.50.0-1","channels":[{"name":"stable"}]} | 1 | 1 | 4 | 4
+real-submariner-4.14 | {"name":"submariner","channels":[{"name":"stable-0.18","minVersion":"0.18.99"},{"name":"stable-0.24"}]} | do not exist | do not exist | 1 | 1
+"#;
+
 #[test]
 fn documented_table() {
     let mut loaded = BTreeMap::new();
-    let nfd = |range: &str| {
-        format!(r#"{{"packages":[{{"name":"nfd","channels":[{{"name":"stable",{range}}}]}}]}}"#)
-    };
-    let between = |min: &str, max: &str| format!(r#""minVersion":"{min}","maxVersion":"{max}""#);
-    let package =
-        |name: &str, rest: &str| format!(r#"{{"packages":[{{"name":"{name}",{rest}}}]}}"#);
-    let build = "4.17.0-202410211206";
-    let rows = [
-        (
-            "real-art-fbc-4.17",
-            nfd(&between(build, build)),
-            ["1", "1", "1", "2"],
-        ),
-        (
-            "real-art-fbc-4.17",
-            nfd(&between("4.17.0-202409100034", build)),
-            ["4!", "4!", "5", "5"],
-        ),
-        (
-            "real-art-fbc-4.17",
-            nfd(r#""minVersion":"4.17.0-202411121637""#),
-            ["1", "1", "5", "5"],
-        ),
-        (
-            "real-art-fbc-4.17",
-            nfd(&between("4.16.0", "4.17.0")),
-            ["10", "10", "empty channel", "empty channel"],
-        ),
-        (
-            "real-lvms-4.14",
-            package("lvms-operator", r#""channels":[{"name":"stable-4.13"}]"#),
-            ["1", "default channel", "filtered out", "filtered out"],
-        ),
-        (
-            "real-lvms-4.14",
-            package(
-                "lvms-operator",
-                r#""defaultChannel":"stable-4.13","channels":[{"name":"stable-4.13"}]"#,
-            ),
-            ["1", "1", "1", "1"],
-        ),
-        (
-            "real-mce-acm",
-            package(
-                "multicluster-engine",
-                r#""channels":[{"name":"stable-2.17"},{"name":"stable-2.8","minVersion":"99.99.99","maxVersion":"99.99.99"}]"#,
-            ),
-            ["1", "1", "not found", "1"],
-        ),
-        (
-            "real-mce-acm",
-            package("multicluster-engine", r#""minVersion":"2.11.3""#),
-            ["default channel", "default channel", "6", "6"],
-        ),
-        (
-            "real-mce-acm",
-            package(
-                "multicluster-engine",
-                r#""minVersion":"2.11.3","maxVersion":"2.11.3""#,
-            ),
-            ["default channel", "default channel", "1", "empty channel"],
-        ),
-        (
-            "real-ocmirror-testdata",
-            package(
-                "jaeger-product",
-                r#""channels":[{"name":"stable","minVersion":"1.47.1"}]"#,
-            ),
-            ["2", "do not exist", "empty channel", "empty channel"],
-        ),
-        (
-            "real-ocmirror-testdata",
-            package(
-                "jaeger-product",
-                r#""channels":[{"name":"stable","minVersion":"1.34.1-5","maxVersion":"1.50.0"}]"#,
-            ),
-            ["4", "4", "4", "empty channel"],
-        ),
-        (
-            "real-ocmirror-testdata",
-            package(
-                "jaeger-product",
-                r#""minVersion":"1.34.1-5","maxVersion":"1.50.0-1","channels":[{"name":"stable"}]"#,
-            ),
-            ["1", "1", "4", "4"],
-        ),
-        (
-            "real-submariner-4.14",
-            package(
-                "submariner",
-                r#""channels":[{"name":"stable-0.18","minVersion":"0.18.99"},{"name":"stable-0.24"}]"#,
-            ),
-            ["do not exist", "do not exist", "1", "1"],
-        ),
-    ];
     let variants = [
         Semantics::V1,
         Semantics::V1At413,
         Semantics::V2,
         Semantics::V2Filter004,
     ];
-    for (dir, text, expected) in rows {
+    for row in TABLE.trim().lines() {
+        let mut cells = row.split(" | ");
+        let (dir, package) = (cells.next().expect("a catalog"), cells.next());
         let case = serde_json::json!({"catalog": {"dir": format!("catalogs/{dir}")}});
         let Some(catalog) = catalog(&case, &mut loaded) else {
             eprintln!("skipped: {dir} is not in the data folder");
             continue;
         };
-        let operator = operator(&serde_json::from_str(&text).expect("an operator entry"));
-        for (semantics, expected) in variants.into_iter().zip(expected) {
+        let package: Value = serde_json::from_str(package.expect("a package")).expect("JSON");
+        let operator = operator(&serde_json::json!({"packages": [package]}));
+        for (semantics, expected) in variants.into_iter().zip(cells) {
             let got = match select(&catalog, &operator, semantics) {
-                Ok(found) => {
-                    let mark = if found.validation_error.is_some() {
-                        "!"
-                    } else {
-                        ""
-                    };
-                    format!("{}{mark}", found.bundles.len())
+                Ok(found) if found.validation_error.is_some() => {
+                    format!("{}!", found.bundles.len())
                 }
+                Ok(found) => found.bundles.len().to_string(),
                 Err(error) => error.to_string(),
             };
-            let name = semantics.name();
             let fits = got == expected || expected.contains(' ') && got.contains(expected);
-            assert!(fits, "{dir} {text} ({name}): wanted {expected}, got {got}");
+            assert!(fits, "{row}\n{}: got {got}", semantics.name());
         }
     }
 }

@@ -115,7 +115,7 @@ pub fn versions(catalog: &Catalog, package: &str, channel: Option<&str>) -> Vec<
     }
     rows.sort_by(|a, b| {
         let by_version = compare_versions(&a.version, &b.version);
-        (&a.channel)
+        a.channel
             .cmp(&b.channel)
             .then(by_version)
             .then_with(|| a.bundle.cmp(&b.bundle))
@@ -140,8 +140,8 @@ pub(super) fn head(channel: &Channel) -> Option<&str> {
         .flat_map(|e| e.skips.iter().chain([&e.replaces]))
         .map(String::as_str)
         .collect();
-    let names: BTreeSet<&str> = channel.entries.iter().map(|e| e.name.as_str()).collect();
-    let mut heads = names.difference(&named);
+    let all: BTreeSet<&str> = channel.entries.iter().map(|e| e.name.as_str()).collect();
+    let mut heads = all.difference(&named);
     let head = heads.next()?;
     heads.next().is_none().then_some(head)
 }

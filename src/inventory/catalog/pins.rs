@@ -54,7 +54,7 @@ impl fmt::Display for PinFinding {
         match &self.missing {
             Missing::Package(package) => write!(f, "{package} not found")?,
             Missing::Channel { package, channel } => {
-                write!(f, "{package} channel {channel} not found")?
+                write!(f, "{package} channel {channel} not found")?;
             }
             Missing::Version {
                 package,

@@ -4,6 +4,7 @@
 //! rules: `imageset.md` §2.1–2.3 (oc-mirror v1 `pkg/cincinnati`, `pkg/cli/mirror/release.go`). Conditional edges are not used.
 //! Error texts are upstream's. Graphs come from the caller ([`Graphs`]): the service or a saved file.
 
+mod calculate;
 mod paths;
 mod select;
 #[cfg(test)]
@@ -19,10 +20,11 @@ use url::form_urlencoded;
 use super::version::{Version, VersionError, blang, quote};
 use crate::config::model::{At, Product};
 
+pub use calculate::calculate;
 pub use paths::{ChannelName, Path, channel_names};
 pub use select::{
-    ChannelRange, ReleaseSelection, SelectedRelease, calculate, channel_releases,
-    cross_channel_releases, find_release, select_releases,
+    ChannelRange, ReleaseSelection, SelectedRelease, channel_releases, cross_channel_releases,
+    find_release, select_releases,
 };
 
 /// A release in a graph.
@@ -70,7 +72,7 @@ impl Node {
     /// [`GraphError::Content`], or [`GraphError::Version`] with blang's text.
     pub fn parse(json: &[u8]) -> Result<Self, GraphError> {
         serde_json::from_slice::<RawNode>(json)
-            .map_err(content)?
+            .map_err(|e| content(e.to_string()))?
             .try_into()
     }
 }
@@ -87,10 +89,8 @@ impl TryFrom<RawNode> for Node {
     }
 }
 
-fn content(error: impl ToString) -> GraphError {
-    GraphError::Content {
-        detail: error.to_string(),
-    }
+fn content(detail: String) -> GraphError {
+    GraphError::Content { detail }
 }
 
 impl Graph {
@@ -100,7 +100,7 @@ impl Graph {
     /// [`GraphError::Content`] for what is no graph (an edge must be two indices of nodes), [`GraphError::Version`] for a
     /// version that is not strict semver.
     pub fn parse(json: &[u8]) -> Result<Self, GraphError> {
-        let raw: RawGraph = serde_json::from_slice(json).map_err(content)?;
+        let raw: RawGraph = serde_json::from_slice(json).map_err(|e| content(e.to_string()))?;
         let nodes = raw.nodes.unwrap_or_default().into_iter();
         let nodes = nodes.map(Node::try_from).collect::<Result<Vec<_>, _>>()?;
         let mut edges = Vec::new();
@@ -146,7 +146,7 @@ impl GraphRequest {
         }
     }
 
-    fn from_version(mut self, version: &Version) -> Self {
+    fn starting_at(mut self, version: &Version) -> Self {
         self.version = Some(version.to_string());
         self
     }
@@ -229,7 +229,7 @@ pub enum GraphError {
         detail: String,
     },
     /// A channel without releases.
-    #[error("NoVersionsFound: no cluster versions found{} in the {} channel", for_arch(.arch), quote(.channel))]
+    #[error("NoVersionsFound: no cluster versions found{} in the {} channel", for_arch(.arch.as_ref()), quote(.channel))]
     NoVersions {
         /// Architecture, where the operation names it.
         arch: Option<String>,
@@ -297,9 +297,8 @@ pub enum GraphError {
     },
 }
 
-fn for_arch(arch: &Option<String>) -> String {
-    arch.as_ref()
-        .map(|arch| format!(" for {}", quote(arch)))
+fn for_arch(arch: Option<&String>) -> String {
+    arch.map(|arch| format!(" for {}", quote(arch)))
         .unwrap_or_default()
 }
 

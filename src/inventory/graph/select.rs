@@ -1,11 +1,11 @@
-//! From the configured channels to payloads (`imageset.md` §2.2 "calculate", §2.3).
+//! From the configured channels to payloads (`imageset.md` §2.3).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use super::paths::{ChannelName, Path, channel_names};
-use super::{Graph, GraphError, GraphRequest, Graphs, Node};
-use crate::config::model::{At, PlatformSet, Product, ReleaseChannel};
+use super::calculate::{calculate, graph, updates};
+use super::paths::Path;
+use super::{GraphError, GraphRequest, Graphs, Node};
+use crate::config::model::{At, Located, PlatformSet, Product, ReleaseChannel};
 use crate::inventory::version::{Version, blang, quote};
 
 /// A channel with both bounds set; they are text, because upstream parses them only when it uses them.
@@ -43,159 +43,6 @@ pub struct ReleaseSelection {
     pub releases: Vec<SelectedRelease>,
     /// What a user should know, in the order found.
     pub warnings: Vec<String>,
-}
-
-async fn graph(graphs: &dyn Graphs, request: &GraphRequest) -> Result<Arc<Graph>, GraphError> {
-    graphs.graph(request).await.map_err(|detail| {
-        let context = match &request.version {
-            Some(version) => format!("version {version} in channel {}", request.channel),
-            None => format!("channel {}", quote(&request.channel)),
-        };
-        GraphError::Request { context, detail }
-    })
-}
-
-async fn updates(
-    graphs: &dyn Graphs,
-    request: GraphRequest,
-    from: &Version,
-    to: &Version,
-) -> Result<Path, GraphError> {
-    let request = request.from_version(from);
-    let found = graph(graphs, &request).await?;
-    found.shortest_path(&request.channel, from, to)
-}
-
-async fn is_blocked(
-    graphs: &dyn Graphs,
-    request: &GraphRequest,
-    version: &Version,
-) -> Result<bool, GraphError> {
-    let found = graph(graphs, request).await?;
-    // An empty channel is an error, not a block.
-    found.versions(&request.channel)?;
-    Ok(found.is_blocked(version))
-}
-
-/// One end of a cross-channel way.
-type Stop<'a> = (&'a str, &'a Version);
-
-/// The way from a version in one channel to a version in another, minor by minor.
-///
-/// When a channel on the way does not know the version to start from, the way stops there: the result is what was
-/// found so far and the requested release, with a warning.
-///
-/// # Errors
-/// As the operations of [`Graph`], with `channel "C": ` before errors of the first channel.
-pub async fn calculate(
-    graphs: &dyn Graphs,
-    arch: &str,
-    source: Stop<'_>,
-    target: Stop<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Path, GraphError> {
-    let ((source_channel, from), (target_channel, to)) = (source, target);
-    let request = |channel: &str| GraphRequest::new(Product::Ocp, arch, channel);
-    if source_channel == target_channel {
-        return updates(graphs, request(target_channel), from, to).await;
-    }
-    let (source_name, target_name) = channel_names(source_channel, target_channel)?;
-    if source_name.version == target_name.version {
-        let target = request(target_channel);
-        if is_blocked(graphs, &target, from).await? {
-            warnings.push(blocked(from, target_channel));
-            return updates(graphs, target, to, to).await;
-        }
-        return updates(graphs, target, from, to).await;
-    }
-    let in_source = |e: GraphError| e.during(format!("channel {}", quote(source_channel)));
-    let first = request(source_channel);
-    let latest = graph(graphs, &first).await.map_err(in_source)?;
-    let latest = latest.highest(arch, source_channel).map_err(in_source)?;
-    let mut way = updates(graphs, first, from, &latest)
-        .await
-        .map_err(in_source)?;
-    let steps = Steps {
-        graphs,
-        arch,
-        prefix: source_name.prefix.clone(),
-        target_channel,
-        target: target_name,
-        to,
-    };
-    let backwards = GraphError::Backwards {
-        source_channel: source_channel.to_owned(),
-        target_channel: target_channel.to_owned(),
-    };
-    way.requested = steps
-        .walk(source_name.version, latest, &mut way.path, warnings)
-        .await?
-        .ok_or(backwards)?;
-    let mut seen = BTreeSet::new();
-    way.path.retain(|node| seen.insert(node.payload.clone()));
-    Ok(way)
-}
-
-fn blocked(version: &Version, channel: &str) -> String {
-    format!("No upgrade path for {version} in target channel {channel}")
-}
-
-/// The channels between source and target, exclusive of the source.
-struct Steps<'a> {
-    graphs: &'a dyn Graphs,
-    arch: &'a str,
-    prefix: String,
-    target_channel: &'a str,
-    target: ChannelName,
-    to: &'a Version,
-}
-
-impl Steps<'_> {
-    /// Extends `path` to the target; returns the requested node, or nothing when the target lies behind.
-    async fn walk(
-        &self,
-        mut source: Version,
-        mut start: Version,
-        path: &mut Vec<Node>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Option<Node>, GraphError> {
-        // EUS channels exist for even minors only.
-        let step = if self.prefix == "eus" { 2 } else { 1 };
-        loop {
-            source.minor = source.minor.saturating_add(step);
-            if source.precedence(&self.target.version).is_gt()
-                || source.major < self.target.version.major
-            {
-                return Ok(None);
-            }
-            let last = source == self.target.version;
-            let channel = if last {
-                self.target_channel.to_owned()
-            } else {
-                format!("{}-{}.{}", self.prefix, source.major, source.minor)
-            };
-            let request = GraphRequest::new(Product::Ocp, self.arch, &channel);
-            let goal = if last {
-                self.to.clone()
-            } else {
-                let found = graph(self.graphs, &request).await?;
-                found.highest(self.arch, &channel)?
-            };
-            if is_blocked(self.graphs, &request, &start).await? {
-                warnings.push(blocked(&start, self.target_channel));
-                let target = GraphRequest::new(Product::Ocp, self.arch, self.target_channel);
-                // Upstream looks for the step's goal in the target channel.
-                let found = updates(self.graphs, target, &goal, &goal).await?;
-                return Ok(Some(found.requested));
-            }
-            let found = updates(self.graphs, request, &start, &goal).await?;
-            path.extend(found.path);
-            if last {
-                return Ok(Some(found.requested));
-            }
-            start = goal;
-        }
-    }
 }
 
 /// The channel with the lowest minimum or the highest maximum; of equals the first by name.
@@ -260,9 +107,28 @@ pub async fn cross_channel_releases(
         find_release(&ocp, true).map_err(|e| e.during("failed to find minimum release version"))?;
     let (last, max) = find_release(&ocp, false)
         .map_err(|e| e.during("failed to find maximum release version"))?;
+    for (lowest, name, version) in [(true, &first, &min), (false, &last, &max)] {
+        warnings.extend(tie(&ocp, lowest, name, version));
+    }
     let way = calculate(graphs, arch, (&first, &min), (&last, &max), warnings).await;
     let way = way.map_err(|e| e.during("failed to get upgrade graph"))?;
     Ok(ends_and_path(way))
+}
+
+/// Tells when other channels have the same bound: upstream then takes any of them.
+fn tie(channels: &[ChannelRange], lowest: bool, name: &str, version: &Version) -> Option<String> {
+    let bound = |c: &ChannelRange| blang::parse(if lowest { &c.min } else { &c.max });
+    let same = |c: &&ChannelRange| bound(c).is_ok_and(|v| v.same(version));
+    let others = channels.iter().filter(same).map(|c| c.name.as_str());
+    let others: BTreeSet<_> = others.filter(|other| *other != name).collect();
+    let others: Vec<_> = others.into_iter().collect();
+    (!others.is_empty()).then(|| {
+        let end = if lowest { "starts" } else { "ends" };
+        let others = others.join(", ");
+        format!(
+            "the way between channels {end} with {version} in {name}; {others} would do as well"
+        )
+    })
 }
 
 fn ends_and_path(way: Path) -> Vec<Node> {
@@ -390,35 +256,24 @@ async fn bounds(
 ) -> Result<ChannelRange, GraphError> {
     let name = &channel.name.value;
     let request = GraphRequest::new(channel.product, arch, name);
-    let text = |bound: &Option<crate::config::model::Located<String>>| {
-        bound.as_ref().map(|bound| bound.value.clone())
-    };
-    let (mut min, max) = (text(&channel.min_version), text(&channel.max_version));
-    let max = match max {
-        Some(max) => max,
-        None => {
-            let highest = graph(graphs, &request)
-                .await?
-                .highest(arch, name)?
-                .to_string();
-            if min.is_none() && !channel.full {
-                min = Some(highest.clone());
-            }
-            highest
+    let text = |bound: &Option<Located<String>>| bound.as_ref().map(|b| b.value.clone());
+    let (mut min, mut max) = (text(&channel.min_version), text(&channel.max_version));
+    if max.is_none() {
+        let highest = graph(graphs, &request).await?.highest(arch, name)?;
+        max = Some(highest.to_string());
+        if min.is_none() && !channel.full {
+            min.clone_from(&max);
         }
-    };
-    let min = match min {
-        Some(min) => min,
-        None => graph(graphs, &request)
-            .await?
-            .lowest(arch, name)?
-            .to_string(),
-    };
+    }
+    if min.is_none() {
+        let lowest = graph(graphs, &request).await?.lowest(arch, name)?;
+        min = Some(lowest.to_string());
+    }
     Ok(ChannelRange {
         name: name.clone(),
         product: channel.product,
-        min,
-        max,
+        min: min.unwrap_or_default(),
+        max: max.unwrap_or_default(),
         shortest_path: channel.shortest_path,
     })
 }

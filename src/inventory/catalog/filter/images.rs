@@ -28,13 +28,13 @@ pub(super) fn collect(catalog: &Catalog, selection: &mut Selection, which: Image
             continue;
         };
         let related = bundle.related_images.iter().map(|i| i.image.as_str());
-        if which == Images::Related {
-            if let Some(image) = related.clone().find(|image| image.contains("oci://")) {
-                selection.warnings.push(format!(
-                    "invalid image: {image} 'oci' is not supported in operator catalogs SKIPPING bundle {name} of operator {package}"
-                ));
-                continue;
-            }
+        if which == Images::Related
+            && let Some(image) = related.clone().find(|image| image.contains("oci://"))
+        {
+            selection.warnings.push(format!(
+                "invalid image: {image} 'oci' is not supported in operator catalogs SKIPPING bundle {name} of operator {package}"
+            ));
+            continue;
         }
         let own = (which == Images::BundleAndRelated).then_some(bundle.image.as_str());
         let channels = selection.channels.iter();

@@ -10,10 +10,13 @@
 mod chain;
 mod images;
 mod v1;
+mod v1_default;
 mod v1_deps;
+mod v1_engine;
 mod v1_graph;
 mod v1_include;
 mod v2;
+mod v2_ask;
 
 use std::collections::{BTreeMap, BTreeSet};
 
