@@ -21,15 +21,34 @@ pub(super) fn imageset(sink: &Sink<'_>, imageset: &ImageSet) {
     additional_images(sink, imageset);
 }
 
-/// What oc-mirror v1 accepts at load and refuses when it builds the operator filter (`types_include_config.go`,
-/// `ConvertToDiffIncludeConfig`), so that `check` can tell before any catalog is fetched. Nothing for v2alpha1.
+/// What upstream accepts at load and refuses later, so that `check` can tell before anything is fetched: release versions
+/// that are none (`v1/pkg/cincinnati`), and for v1alpha2 what the operator filter cannot be built from
+/// (`types_include_config.go`, `ConvertToDiffIncludeConfig`).
 pub fn selection_errors(file: &str, imageset: &ImageSet) -> Vec<Finding> {
-    if imageset.api != ApiVersion::V1Alpha2 {
-        return Vec::new();
-    }
     let mut findings = Vec::new();
-    for operator in &imageset.operators {
-        for (index, package) in operator.packages.iter().enumerate() {
+    for channel in &imageset.platform.channels {
+        for (field, bound) in [
+            ("minVersion", &channel.min_version),
+            ("maxVersion", &channel.max_version),
+        ] {
+            if let Some(bound) = bound
+                && let Err(reason) = version::strict(&bound.value)
+            {
+                let name = &channel.name.value;
+                let message = format!(
+                    "release channel {name:?}: {field} {:?}: {reason}",
+                    bound.value
+                );
+                findings.push(Finding::new(file, bound.at, message).with_hint("write it as X.Y.Z"));
+            }
+        }
+    }
+    if imageset.api == ApiVersion::V1Alpha2 {
+        let packages = imageset
+            .operators
+            .iter()
+            .flat_map(|operator| operator.packages.iter().enumerate());
+        for (index, package) in packages {
             package_selection(file, index, package, &mut findings);
         }
     }
@@ -255,6 +274,14 @@ fn bounds(sink: &Sink<'_>, min: Option<&Located<String>>, max: Option<&Located<S
 
 fn blocked_images(sink: &Sink<'_>, imageset: &ImageSet) {
     for pattern in &imageset.blocked_images {
+        if pattern.value.is_empty() {
+            let hint = "write a regular expression over pull specs, or remove the entry".to_owned();
+            sink.warn(
+                pattern.at,
+                "blocked image without a name: it blocks every image",
+                Some(hint),
+            );
+        }
         let Err(wrong) = Patterns::compile(slice::from_ref(pattern)) else {
             continue;
         };

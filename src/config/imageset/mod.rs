@@ -3,7 +3,7 @@
 //! [`parse`] reads one file. Its `apiVersion` chooses the schema and the rules: v1alpha2 as oc-mirror v1 reads it (of two equal
 //! keys the last wins, versions are not looked at), v2alpha1 as oc-mirror v2 does (equal keys and bad versions are errors).
 //! Messages are upstream's, the places are ours, and all findings are reported at once. Whatever upstream accepts although it
-//! cannot be meant is a warning. What oc-mirror v1 refuses only when it comes to the operators is in [`selection_errors`].
+//! cannot be meant is a warning. What upstream refuses only later is in [`selection_errors`].
 //!
 //! Parsed and not used: `archiveSize`, `storageConfig`, `samples`, `originalRef`, `targetCatalogSourceTemplate`. Helm charts are
 //! named in [`ImageSet::helm_charts`] and warned about: their images are not computed.

@@ -420,6 +420,7 @@ fn what_cannot_be_meant_is_warned_about() {
   additionalImages: [{}]
   helm: {repositories: [{name: r, url: u, charts: [{name: h, version: '1', imagePaths: [a]}]}], local: [{name: l, path: p}]}
   samples: [{name: s}]
+  blockedImages: [{}]
 ");
     let found = warnings(&text);
     let part = |expected: &str| {
@@ -441,7 +442,8 @@ fn what_cannot_be_meant_is_warned_about() {
     part("helm chart \"h\" is not resolved");
     part("helm chart \"l\" is not resolved");
     part("sample \"s\" is not mirrored");
-    assert_eq!(found.len(), 13, "{found:#?}");
+    part("blocked image without a name: it blocks every image");
+    assert_eq!(found.len(), 14, "{found:#?}");
 }
 
 #[test]
@@ -472,6 +474,14 @@ fn what_oc_mirror_refuses_later() {
     )
     .unwrap();
     assert_eq!(selection_errors("f", &imageset), []);
+    let text = v2("  platform: {channels: [{name: c, minVersion: v4.14, maxVersion: 4.14.1}]}\n");
+    let Parsed { imageset, .. } = parse("f", &text).unwrap();
+    assert_eq!(
+        shown(&selection_errors("f", &imageset)),
+        [
+            "4:47: release channel \"c\": minVersion \"v4.14\": No Major.Minor.Patch elements found | write it as X.Y.Z"
+        ]
+    );
 }
 
 #[test]
