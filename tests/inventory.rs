@@ -474,6 +474,17 @@ async fn what_is_no_file_based_catalog() {
     );
     let error = catalog_of(&fake, None).await.unwrap_err();
     assert!(error.to_string().contains("a/c.json"), "{error}");
+    // YAML is held whole while it is parsed, so there is a bound to it; a gzip bomb ends here.
+    let bomb = vec![b'\n'; 40 << 20];
+    fake.catalog(
+        INDEX,
+        vec![layer(Pack::Gzip, &[("configs/a/c.yaml", &bomb)])],
+    );
+    let error = catalog_of(&fake, None).await.unwrap_err();
+    assert!(
+        error.to_string().contains("a/c.yaml is too large"),
+        "{error}"
+    );
     // A tar that ends in the middle, under the right digest.
     let whole = layer(
         Pack::Plain,
