@@ -7,14 +7,15 @@
 //!                                ▲          ▲            └→ store::export
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
+//! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
 //! ```
 //!
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
 //! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
-//! | 4 | [`inventory`] | derived artefacts |
-//! | 3 | [`config`], [`remote`], [`store`], [`disk`] | one mechanism or format each |
+//! | 4 | [`inventory`], [`iso`], [`site`] | derived artefacts |
+//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
 //!
@@ -26,11 +27,14 @@ pub mod demo;
 pub mod disk;
 pub mod exec;
 pub mod fetch;
+pub mod ignition;
 pub mod inventory;
 pub mod io;
+pub mod iso;
 pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod remote;
+pub mod site;
 pub mod store;
 pub mod ui;

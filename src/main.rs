@@ -1,3 +1,5 @@
 //! The `snoforge` program: parse, run, exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    snoforge::cli::run(std::env::args_os())
+}

@@ -3,6 +3,7 @@
 //! The data lies beside the checkout (`../shared/data/imagesets`); without it these tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "support/memory.rs"]
 mod support;
 
 use std::collections::BTreeSet;

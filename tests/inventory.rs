@@ -6,6 +6,7 @@
     reason = "a test stops at what it did not expect, and its table may be long"
 )]
 
+#[path = "support/memory.rs"]
 mod support;
 
 use serde_json::json;

@@ -5,6 +5,7 @@
     reason = "a test stops at what it did not expect"
 )]
 
+#[path = "support/memory.rs"]
 mod support;
 
 use serde_json::json;

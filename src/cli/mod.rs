@@ -1,1 +1,149 @@
-//! cli
+//! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
+//! and writes to stdout.
+
+mod context;
+mod demo;
+mod exit;
+mod global;
+mod imageset;
+mod precache;
+mod registry;
+mod values;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub(crate) use context::Context;
+pub(crate) use exit::{Exit, Failure};
+
+/// Prepares Single Node OpenShift machines at the factory: image inventory, data disk, boot medium.
+#[derive(Debug, Parser)]
+#[command(
+    name = "snoforge",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    reporting: global::Reporting,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What has to be on the disk: image sets, inventories, catalogs, releases.
+    #[command(subcommand)]
+    Imageset(Box<imageset::Imageset>),
+    /// The data disk: partition, download, verify, export.
+    #[command(subcommand)]
+    Precache(precache::Precache),
+    /// Run the whole job on an embedded sample: no network, no root.
+    Demo(demo::Demo),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory.
+    Man {
+        /// The directory; made when absent.
+        dir: std::path::PathBuf,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// Runs the program with its arguments.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+            // Nothing to be done when even the usage text cannot be written.
+            let _ = error.print();
+            return code;
+        }
+    };
+    logging(&cli.reporting);
+    match cli.command.run(&Context::new(&cli.reporting)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "{failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+/// Runs one command line in this process, as [`run`] does, and hands its failure to the caller.
+///
+/// # Errors
+/// The arguments are wrong, or the command fails.
+pub(crate) fn execute(
+    args: impl IntoIterator<Item = String>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+    cli.command.run(context)
+}
+
+fn logging(flags: &global::Reporting) {
+    let level = match (flags.quiet, flags.verbose) {
+        (true, _) => "off",
+        (_, 0) => "warn",
+        (_, 1) => "snoforge=info",
+        _ => "debug",
+    };
+    let filter = context::env("SNOFORGE_LOG").unwrap_or_else(|| level.to_owned());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Imageset(verb) => verb.run(context),
+            Self::Precache(verb) => verb.run(context),
+            Self::Demo(args) => args.run(context),
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "snoforge", &mut script);
+                context::raw(&script)
+            }
+            Self::Man { dir } => man(&dir),
+            Self::Version => {
+                let version = env!("CARGO_PKG_VERSION");
+                context.result(&serde_json::json!({"version": version}), || {
+                    format!("snoforge {version}")
+                })
+            }
+        }
+    }
+}
+
+fn man(dir: &std::path::Path) -> Result<(), Failure> {
+    let io = |e: std::io::Error| Failure::new(Exit::Io, format!("cannot write manual pages: {e}"));
+    fs_err::create_dir_all(dir).map_err(io)?;
+    clap_mangen::generate_to(Cli::command(), dir).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -24,18 +24,19 @@ pub fn write_with(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    let with_path = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
     let directory = parent(path);
-    let mut file = NamedTempFile::with_prefix_in(".tmp-", directory).map_err(named)?;
-    let mut buffered = io::BufWriter::new(file.as_file_mut());
-    fill(&mut buffered).map_err(named)?;
-    buffered.flush().map_err(named)?;
+    let mut temporary = NamedTempFile::with_prefix_in(".tmp-", directory).map_err(with_path)?;
+    let mut buffered = io::BufWriter::new(temporary.as_file_mut());
+    fill(&mut buffered).map_err(with_path)?;
+    buffered.flush().map_err(with_path)?;
     drop(buffered);
-    file.as_file()
+    temporary
+        .as_file()
         .set_permissions(std::fs::Permissions::from_mode(0o644))
-        .map_err(named)?;
-    file.as_file().sync_all().map_err(named)?;
-    file.persist(path).map_err(|e| named(e.error))?;
+        .map_err(with_path)?;
+    temporary.as_file().sync_all().map_err(with_path)?;
+    temporary.persist(path).map_err(|e| with_path(e.error))?;
     sync_dir(directory)
 }
 

@@ -1,1 +1,3 @@
-//! node
+//! What runs on the machine itself, offline.
+
+pub mod registry;

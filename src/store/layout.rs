@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::oci::Digest;
+use crate::oci::{Digest, ManifestError};
+
+/// The contents of the `oci-layout` file (image-spec `image-layout.md`).
+pub(super) const OCI_LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}";
 
 /// A store directory that has the layout's skeleton.
 #[derive(Debug, Clone)]
@@ -17,6 +20,60 @@ pub enum StoreError {
     /// The directory holds no store.
     #[error("{0} is not a snoforge data directory")]
     NotAStore(PathBuf),
+    /// Another process writes into the directory.
+    #[error("{0} is in use by another snoforge")]
+    Busy(PathBuf),
+    /// A file of the store was written by a later version.
+    #[error("{path} has format {found}, this version knows formats up to {known}")]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// Ours.
+        known: u32,
+    },
+    /// A file of the store is not what it should be.
+    #[error("{path} is malformed: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where the parser knows it.
+        reason: String,
+    },
+    /// A blob or manifest is not there.
+    #[error("{0} is not in the store")]
+    Missing(Digest),
+    /// A blob's bytes are not those of its name.
+    #[error("{digest} is damaged: {detail}")]
+    Damaged {
+        /// The name.
+        digest: Digest,
+        /// What was found.
+        detail: String,
+    },
+    /// A manifest that cannot be used.
+    #[error("cannot use manifest {digest}")]
+    Manifest {
+        /// The manifest.
+        digest: Digest,
+        /// The reason.
+        source: ManifestError,
+    },
+    /// No image of that name.
+    #[error("no image `{0}` in the store")]
+    UnknownImage(String),
+    /// One name for two images.
+    #[error("`{0}` names two different images")]
+    AmbiguousName(String),
+    /// An image that the asked archive format cannot hold.
+    #[error("cannot export `{name}`: {reason}")]
+    Export {
+        /// The image.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// A read or write failed.
     #[error("cannot {operation} {path}")]
     Io {
@@ -30,13 +87,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Wraps an I/O error with what was tried.
-    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// Wraps an I/O error with what was tried; a store error that came through a reader stays what it is.
+    pub(crate) fn io(
+        operation: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::Io {
-            operation,
-            path,
-            source,
+        move |error| match error.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(source) => Self::Io {
+                operation,
+                path,
+                source,
+            },
         }
     }
 
@@ -44,7 +107,20 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotAStore(_) => Some("name the directory that `precache download -f` filled"),
-            Self::Io { .. } => None,
+            Self::Busy(_) => {
+                Some("wait until the other download, prune or copy is done, or stop it")
+            }
+            Self::NewerFormat { .. } => {
+                Some("use the snoforge that wrote it (DIR/bin/snoforge), or a newer one")
+            }
+            Self::Missing(_) | Self::Damaged { .. } | Self::Manifest { .. } => Some(
+                "run `precache verify`, then `precache download` again: it fetches what is missing or wrong",
+            ),
+            Self::Malformed { .. } => {
+                Some("run `precache download` again: it writes the file anew")
+            }
+            Self::UnknownImage(_) => Some("`precache list` prints the names of all images"),
+            Self::AmbiguousName(_) | Self::Export { .. } | Self::Io { .. } => None,
         }
     }
 }
@@ -63,8 +139,8 @@ impl Store {
         }
         let marker = store.layout_dir().join("oci-layout");
         if !marker.exists() {
-            let text = b"{\"imageLayoutVersion\":\"1.0.0\"}";
-            crate::io::atomic::write(&marker, text).map_err(StoreError::io("write", &marker))?;
+            crate::io::atomic::write(&marker, OCI_LAYOUT)
+                .map_err(StoreError::io("write", &marker))?;
         }
         Ok(store)
     }

@@ -2,16 +2,39 @@
 //!
 //! ```text
 //! DIR/
-//! ├── snoforge.json           format version, inventory digest, groups
+//! ├── snoforge.json           format version, inventory digest, groups        [`Header`]
 //! ├── imageset.yaml  inventory.json  mapping.txt  …
+//! ├── .lock                   held by the one process that writes             [`StoreLock`]
 //! ├── .partial/<hex>          blobs on their way; file length = bytes written so far
 //! └── oci/                    OCI image layout 1.0.0 (image-spec `image-layout.md`)
-//!     ├── oci-layout  index.json
+//!     ├── oci-layout  index.json                                              [`IndexEntry`]
 //!     └── blobs/sha256/<hex>  manifests, configs, layers; read-only once here
 //! ```
 //!
 //! Invariant: a file below `oci/blobs` was complete, had its digest and was synced when it got its name.
+//! Readers ([`Store::open`]) write nothing, so a store on read-only media works.
 
+mod export;
+mod header;
+mod index;
 mod layout;
+mod list;
+mod lock;
+mod manifest;
+mod partial;
+mod prune;
+mod read;
+mod source;
+mod verify;
 
+pub use export::{artefact_name, dir_tgz, docker_archive, oci_archive};
+pub use header::{FORMAT, Header};
+pub use index::{IndexEntry, REF_NAME};
 pub use layout::{Store, StoreError};
+pub use list::{ListedImage, Listing};
+pub use lock::StoreLock;
+pub use manifest::Closure;
+pub use partial::{Checked, Finished, Partial};
+pub use prune::PrunePlan;
+pub use read::{BlobReader, read_range};
+pub use verify::{Depth, Expected, Finding, Problem, Report};

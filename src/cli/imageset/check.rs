@@ -1,0 +1,110 @@
+//! `imageset check`: every finding at its line, no network.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, Failure};
+use crate::config::imageset::{self, Finding, Parsed};
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  snoforge imageset check -c imageset.yaml")]
+pub(crate) struct Check {
+    /// The image set.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Check {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let text = read(&self.config)?;
+        let (findings, warnings, failed) =
+            match imageset::parse(&self.config.display().to_string(), &text) {
+                Ok(parsed) => {
+                    let late = imageset::selection_errors(
+                        &self.config.display().to_string(),
+                        &parsed.imageset,
+                    );
+                    let failure = (!late.is_empty()).then(|| findings_failure(&late));
+                    (late, parsed.warnings, failure)
+                }
+                Err(findings) => {
+                    let failure = findings_failure(&findings);
+                    (findings, Vec::new(), Some(failure))
+                }
+            };
+        if failed.is_none() || context.is_json() {
+            let rows = |list: &[Finding]| list.iter().map(row).collect::<Vec<_>>();
+            context.result(&json!({"ok": failed.is_none(), "findings": rows(&findings), "warnings": rows(&warnings)}), || {
+                let mut lines: Vec<_> = warnings.iter().map(|w| format!("warning: {w}")).collect();
+                lines.push(format!("{}: ok", self.config.display()));
+                lines.join("\n")
+            })?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn row(finding: &Finding) -> serde_json::Value {
+    json!({
+        "file": finding.file, "line": finding.at.line, "column": finding.at.column,
+        "message": finding.message, "hint": finding.hint,
+    })
+}
+
+/// Reads a text file that the user named.
+///
+/// # Errors
+/// Not readable, or not UTF-8.
+pub(crate) fn read(path: &std::path::Path) -> Result<String, Failure> {
+    fs_err::read_to_string(path).map_err(|e| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read {}: {}", path.display(), e.kind()),
+        )
+    })
+}
+
+/// Reads and validates an image set; warnings go to stderr.
+///
+/// # Errors
+/// Every finding, with its place.
+pub(crate) fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed, String), Failure> {
+    let text = read(path)?;
+    let name = path.display().to_string();
+    let parsed = imageset::parse(&name, &text).map_err(|found| findings_failure(&found))?;
+    let late = imageset::selection_errors(&name, &parsed.imageset);
+    if !late.is_empty() {
+        return Err(findings_failure(&late));
+    }
+    parsed
+        .warnings
+        .iter()
+        .for_each(|warning| context.warn(&warning.to_string()));
+    Ok((parsed, text))
+}
+
+/// All findings as one failure; hints that differ stand under their finding.
+pub(crate) fn findings_failure(findings: &[Finding]) -> Failure {
+    let line = |f: &Finding| match &f.hint {
+        Some(hint) if findings.len() > 1 => format!("{f}\n  hint: {hint}"),
+        _ => f.to_string(),
+    };
+    let message = findings
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\nerror: ");
+    let hint = findings
+        .first()
+        .filter(|_| findings.len() == 1)
+        .and_then(|f| f.hint.clone());
+    Failure {
+        exit: Exit::Usage,
+        message,
+        hint,
+    }
+}

@@ -1,0 +1,72 @@
+//! `snoforge precache`: the data disk.
+
+mod cached;
+mod contents;
+pub(super) mod download;
+mod export;
+mod file;
+mod finish;
+pub(super) mod partition;
+mod plan;
+mod push;
+mod serve;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::exit::Failure;
+
+pub(super) use contents::Verify;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Precache {
+    /// Make and format a data partition at the end of a disk or image file.
+    #[command(
+        after_help = "Examples:\n  snoforge precache partition -d /dev/sdb -s 298 --dry-run\n  snoforge precache partition -d serial=S4EVNX0N123456 -s 298"
+    )]
+    Partition(partition::Partition),
+    /// Resolve the image set and fetch every image; run again to go on.
+    #[command(
+        after_help = "Examples:\n  snoforge precache download -r 4.13.1 --acm-version 2.7.4 --mce-version 2.2.4 --parallel 10 -f /mnt\n  snoforge precache download -r 4.13.1 --skip-imageset -f /mnt     (uses /mnt/imageset.yaml as it is)"
+    )]
+    Download(Box<download::Download>),
+    /// Check that the whole inventory is there, byte for byte, and nothing else.
+    Verify(Verify),
+    /// List the images on the disk.
+    List(contents::List),
+    /// Remove what the inventory no longer names.
+    Prune(contents::Prune),
+    /// Hand images to other tools.
+    #[command(
+        after_help = "Example:\n  snoforge precache export -f /mnt --format dir-tgz --all -o archives/"
+    )]
+    Export(export::Export),
+    /// Copy the images to a registry.
+    #[command(
+        after_help = "Example:\n  snoforge precache push -f /mnt registry.factory.example:5000/ocp"
+    )]
+    Push(push::Push),
+    /// Serve the images as a read-only registry.
+    #[command(after_help = "Example:\n  snoforge precache serve -f /mnt --listen 127.0.0.1:5000")]
+    Serve(serve::Serve),
+}
+
+impl Precache {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// What the verb says.
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Partition(args) => args.run(context),
+            Self::Download(args) => args.run(context),
+            Self::Verify(args) => args.run(context),
+            Self::List(args) => args.run(context),
+            Self::Prune(args) => args.run(context),
+            Self::Export(args) => args.run(context),
+            Self::Push(args) => args.run(context),
+            Self::Serve(args) => args.run(context),
+        }
+    }
+}

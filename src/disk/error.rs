@@ -1,0 +1,371 @@
+//! Everything that a disk, a plan or its application can refuse.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::device::Use;
+use super::human;
+use crate::exec::ExecError;
+
+/// What sort of failure it is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// The request does not fit the disk (exit 2).
+    Usage,
+    /// Nothing wrong with it, but we do not do it (exit 3).
+    Unsupported,
+    /// The machine is not ready: in use, no permission, a tool is missing (exit 4).
+    Environment,
+    /// Reading or writing failed (exit 6).
+    Io,
+    /// What was read back is not what was written (exit 7).
+    Verification,
+}
+
+/// Why a disk was not found, planned or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// No device answers to the selector.
+    #[error("no disk matches `{selector}`; there are: {}", or_none(.candidates))]
+    NoMatch {
+        /// As asked.
+        selector: String,
+        /// One line per disk that is there.
+        candidates: Vec<String>,
+    },
+    /// More than one device answers to the selector.
+    #[error("`{selector}` matches {} disks: {}", .candidates.len(), .candidates.join(", "))]
+    Ambiguous {
+        /// As asked.
+        selector: String,
+        /// One line per match.
+        candidates: Vec<String>,
+    },
+    /// The path names neither a block device nor a regular file.
+    #[error("{0} is neither a block device nor an image file")]
+    NotADisk(PathBuf),
+    /// The path names a partition.
+    #[error("{path} is a partition of {disk}")]
+    IsPartition {
+        /// As found.
+        path: PathBuf,
+        /// Its disk.
+        disk: PathBuf,
+    },
+    /// The path names a device-mapper or md device.
+    #[error("{0} is a device-mapper or RAID device, not a disk")]
+    IsMapped(PathBuf),
+    /// The device refuses writes.
+    #[error("{0} is read-only")]
+    ReadOnly(PathBuf),
+    /// Something uses the disk or a partition of it.
+    #[error("{path} is in use: {}", list(.uses))]
+    InUse {
+        /// The disk.
+        path: PathBuf,
+        /// By what.
+        uses: Vec<Use>,
+    },
+    /// The kernel or another process holds the disk.
+    #[error("{path} is busy: another process or the kernel holds it")]
+    Busy {
+        /// The disk.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The disk has something other than a sound GPT, and `--wipe` was not given.
+    #[error("{path} is not an empty or GPT disk: {found}")]
+    NeedsWipe {
+        /// The disk.
+        path: PathBuf,
+        /// What is on it.
+        found: String,
+    },
+    /// The partition number is taken.
+    #[error("partition {number} of {path} is in use: {found}")]
+    NumberInUse {
+        /// The disk.
+        path: PathBuf,
+        /// The number.
+        number: u32,
+        /// What is there.
+        found: String,
+    },
+    /// The number is outside of the table.
+    #[error("partition number {number} is out of range: the table of {path} has 1 to {max}")]
+    NumberOutOfRange {
+        /// The disk.
+        path: PathBuf,
+        /// The number.
+        number: u32,
+        /// The highest.
+        max: u32,
+    },
+    /// Another partition has the label.
+    #[error("{path} has a partition labelled `{label}` already: number {number}")]
+    LabelInUse {
+        /// The disk.
+        path: PathBuf,
+        /// The label.
+        label: String,
+        /// Who has it.
+        number: u32,
+    },
+    /// Exactly the asked partition is there.
+    #[error("partition {number} of {path} is there already: `{label}`, {}, {filesystem}", human(*.size_bytes))]
+    AlreadyThere {
+        /// The disk.
+        path: PathBuf,
+        /// The number.
+        number: u32,
+        /// Its label.
+        label: String,
+        /// Its size.
+        size_bytes: u64,
+        /// Its filesystem.
+        filesystem: String,
+    },
+    /// No gap is large enough.
+    #[error("{} do not fit on {path}: the largest free space is {}", human(*.asked_bytes), human(*.largest_bytes))]
+    NoRoom {
+        /// The disk.
+        path: PathBuf,
+        /// As asked.
+        asked_bytes: u64,
+        /// The largest aligned gap.
+        largest_bytes: u64,
+    },
+    /// The filesystem cannot have this size.
+    #[error("{filesystem} cannot be {}: it takes {} to {}", human(*.asked_bytes), human(*.min_bytes), human(*.max_bytes))]
+    SizeOutOfRange {
+        /// The filesystem.
+        filesystem: &'static str,
+        /// As asked.
+        asked_bytes: u64,
+        /// Its least.
+        min_bytes: u64,
+        /// Its most.
+        max_bytes: u64,
+    },
+    /// The label cannot be used.
+    #[error("label `{label}` {reason}")]
+    BadLabel {
+        /// As asked.
+        label: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// `--keep` names no partition, or more than one.
+    #[error("{path} has {found} partitions labelled `{label}`")]
+    KeepNotFound {
+        /// The disk.
+        path: PathBuf,
+        /// The label.
+        label: String,
+        /// How many have it.
+        found: usize,
+    },
+    /// There is nothing to remove.
+    #[error("{path} has no partition besides `{label}`")]
+    NothingToRemove {
+        /// The disk.
+        path: PathBuf,
+        /// What stays.
+        label: String,
+    },
+    /// Between plan and application something wrote to the disk.
+    #[error("{0} changed since the plan was made")]
+    Changed(PathBuf),
+    /// A file that the asked filesystem cannot be populated with.
+    #[error("cannot put {path} on {filesystem}: {reason}")]
+    CannotPopulate {
+        /// The file.
+        path: PathBuf,
+        /// The filesystem.
+        filesystem: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// No permission.
+    #[error("no permission to {operation} {path}")]
+    Permission {
+        /// The verb.
+        operation: &'static str,
+        /// The device or file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A read or write failed.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// The verb.
+        operation: &'static str,
+        /// The device or file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A program is missing or failed.
+    #[error("cannot make a filesystem on {path}")]
+    Tool {
+        /// The partition or image.
+        path: PathBuf,
+        /// The reason.
+        source: ExecError,
+    },
+    /// The table cannot be written as planned.
+    #[error("cannot write the partition table of {path}")]
+    Table {
+        /// The disk.
+        path: PathBuf,
+        /// The reason.
+        source: gptman::Error,
+    },
+    /// The second reader sees something else than what was written.
+    #[error("{path} read back wrong: {found}")]
+    ReadBack {
+        /// The disk or partition.
+        path: PathBuf,
+        /// Where they differ.
+        found: String,
+    },
+    /// The kernel does not show the new partition.
+    #[error("the kernel does not show {path}")]
+    NoNode {
+        /// The partition's device node.
+        path: PathBuf,
+        /// The reason, where there is one.
+        source: Option<io::Error>,
+    },
+    /// Applying failed, and so did putting the old table back.
+    #[error("{cause}; the old partition table of {path} could not be put back")]
+    NotRolledBack {
+        /// The disk.
+        path: PathBuf,
+        /// What failed first.
+        cause: Box<DiskError>,
+        /// Why rolling back failed.
+        source: Box<DiskError>,
+    },
+}
+
+impl DiskError {
+    /// Wraps an I/O error with what was tried.
+    pub(super) fn io(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission {
+                operation,
+                path,
+                source,
+            },
+            io::ErrorKind::ResourceBusy => Self::Busy { path, source },
+            _ => Self::Io {
+                operation,
+                path,
+                source,
+            },
+        }
+    }
+
+    /// What sort of failure it is.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::NoMatch { .. }
+            | Self::Ambiguous { .. }
+            | Self::NotADisk(_)
+            | Self::IsPartition { .. }
+            | Self::NeedsWipe { .. }
+            | Self::NumberInUse { .. }
+            | Self::NumberOutOfRange { .. }
+            | Self::LabelInUse { .. }
+            | Self::AlreadyThere { .. }
+            | Self::NoRoom { .. }
+            | Self::SizeOutOfRange { .. }
+            | Self::BadLabel { .. }
+            | Self::KeepNotFound { .. }
+            | Self::NothingToRemove { .. } => Category::Usage,
+            Self::IsMapped(_) | Self::CannotPopulate { .. } => Category::Unsupported,
+            Self::ReadOnly(_)
+            | Self::InUse { .. }
+            | Self::Busy { .. }
+            | Self::Changed(_)
+            | Self::Permission { .. }
+            | Self::Tool { .. }
+            | Self::NoNode { .. } => Category::Environment,
+            Self::Io { .. } | Self::Table { .. } => Category::Io,
+            Self::ReadBack { .. } => Category::Verification,
+            Self::NotRolledBack { cause, .. } => cause.category(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoMatch { .. } | Self::NotADisk(_) => {
+                "name a whole disk: /dev/…, /dev/disk/by-*/…, serial=…, wwn=… or an image file"
+            }
+            Self::Ambiguous { .. } => "name one of them by /dev/disk/by-id/…",
+            Self::IsPartition { .. } => "name the whole disk, the partition number goes to -n",
+            Self::IsMapped(_) => "name the physical disk below it",
+            Self::ReadOnly(_) => "move the write-protect switch, or run `blockdev --setrw`",
+            Self::InUse { .. } => {
+                "unmount it, `swapoff` it, or stop the volume group or RAID array; the running system's own disk cannot be used"
+            }
+            Self::Busy { .. } => {
+                "close the program that has it open (`fuser -v DEVICE`), then run again"
+            }
+            Self::NeedsWipe { .. } => "--wipe makes a new GPT and destroys everything on the disk",
+            Self::NumberInUse { .. } => "choose a free number with -n, or --wipe the whole disk",
+            Self::NumberOutOfRange { .. } => "choose a number in that range with -n",
+            Self::LabelInUse { .. } => "choose another label with -l, or --wipe the whole disk",
+            Self::AlreadyThere { .. } => {
+                "nothing was changed: mount it and go on, or --wipe to start over"
+            }
+            Self::NoRoom { .. } => "ask for less with -s, or --wipe the whole disk",
+            Self::SizeOutOfRange { .. } => "choose another size with -s, or another --fs",
+            Self::BadLabel { .. } => "use letters, digits, `-`, `_` and `.`, such as `data`",
+            Self::KeepNotFound { .. } => "--keep takes the label of exactly one partition",
+            Self::NothingToRemove { .. } => "nothing was changed: the disk is ready for a retry",
+            Self::Changed(_) => "run again to see the new plan",
+            Self::CannotPopulate { .. } => {
+                "use --fs ext4 or a larger partition, and plain files in plain directories"
+            }
+            Self::Permission { .. } => "run as root",
+            Self::Tool {
+                source: ExecError::Missing(program),
+                ..
+            } => match program.as_str() {
+                "mkfs.xfs" => "install xfsprogs",
+                "mke2fs" => "install e2fsprogs",
+                _ => "install it",
+            },
+            Self::ReadBack { .. } => {
+                "the old partition table was put back; suspect the disk or its cable"
+            }
+            Self::NoNode { .. } => "run `partprobe` or reconnect the disk, then run again",
+            Self::NotRolledBack { .. } => {
+                "do not use the disk before its table is checked with `sgdisk --verify`"
+            }
+            Self::Tool { .. } | Self::Io { .. } | Self::Table { .. } => return None,
+        })
+    }
+}
+
+fn or_none(lines: &[String]) -> String {
+    if lines.is_empty() {
+        "none".to_owned()
+    } else {
+        lines.join(", ")
+    }
+}
+
+fn list(uses: &[Use]) -> String {
+    let lines: Vec<String> = uses.iter().map(ToString::to_string).collect();
+    lines.join(", ")
+}

@@ -1,0 +1,173 @@
+//! A directory tree as the makers of filesystems want it: no mount, no root.
+//!
+//! `mkfs.xfs -p` reads a protofile (mkfs.xfs(8)): mode, owner and source per name, white space separated, a directory ends with `$`.
+//! It has no quoting, so names with white space cannot be told to it, and it reads each file into memory.
+//! `mke2fs -d` walks by itself. FAT is filled by us, root level only: fatfs 0.3 makes directories that `fsck.vfat` calls corrupt.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::error::DiskError;
+use super::request::Filesystem;
+
+/// mkfs.xfs reads a file by one read(2), which Linux ends there.
+const XFS_FILE_MAX: u64 = 0x7fff_f000;
+/// fatfs and FAT: 4 GiB minus one.
+const FAT_FILE_MAX: u64 = u32::MAX as u64;
+/// A file takes whole blocks, and an inode.
+const BLOCK: u64 = 4096;
+
+/// A directory that was walked and fits a filesystem.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) root: PathBuf,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One name in it. Sorted by path below each directory; a directory comes before what is in it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    mode: u32,
+    pub(super) node: Node,
+}
+
+/// A file or a directory.
+#[derive(Debug)]
+pub(super) enum Node {
+    File { source: PathBuf, size: u64 },
+    Directory(Vec<Entry>),
+}
+
+impl Tree {
+    /// Walks `root` and refuses what the filesystem's maker cannot take.
+    pub(super) fn walk(root: &Path, filesystem: Filesystem) -> Result<Self, DiskError> {
+        let root = fs_err::canonicalize(root).map_err(DiskError::io("read", root))?;
+        let entries = entries(&root, Path::new(""), filesystem)?;
+        Ok(Self { root, entries })
+    }
+
+    /// Refuses a tree that cannot fit; the maker would fail only after filling the disk.
+    pub(super) fn fits(&self, filesystem: Filesystem, size: u64) -> Result<(), DiskError> {
+        let needed = blocks(&self.entries);
+        // Journal and tables: 64 MiB for a small XFS, 2 % for a large ext4.
+        let room = size - size / 50 - (size / 4).min(64 << 20);
+        if needed <= room {
+            return Ok(());
+        }
+        Err(DiskError::CannotPopulate {
+            path: self.root.clone(),
+            filesystem: filesystem.name(),
+            reason: format!(
+                "its {} do not fit in {}",
+                super::human(needed),
+                super::human(size)
+            ),
+        })
+    }
+
+    /// Every file: its path in the tree, and its size. In the tree's order.
+    pub(super) fn files(&self) -> Vec<(String, u64)> {
+        let mut found = Vec::new();
+        files(&self.entries, &mut found);
+        found
+    }
+
+    /// The protofile for `mkfs.xfs -p`, sources relative to the tree's root.
+    pub(super) fn protofile(&self) -> String {
+        // A boot file's name, and block and inode counts: all ignored since 1994.
+        let mut text = String::from("/\n0 0\nd--755 0 0\n");
+        proto(&self.entries, &mut text);
+        text.push_str("$\n");
+        text
+    }
+}
+
+fn entries(root: &Path, below: &Path, filesystem: Filesystem) -> Result<Vec<Entry>, DiskError> {
+    let directory = root.join(below);
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(&directory).map_err(DiskError::io("read", &directory))? {
+        let entry = entry.map_err(DiskError::io("read", &directory))?;
+        found.push(one(root, &below.join(entry.file_name()), filesystem)?);
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn one(root: &Path, relative: &Path, filesystem: Filesystem) -> Result<Entry, DiskError> {
+    let path = root.join(relative);
+    let refuse = |reason: &str| DiskError::CannotPopulate {
+        path: path.clone(),
+        filesystem: filesystem.name(),
+        reason: reason.to_owned(),
+    };
+    let name = relative.file_name().and_then(|n| n.to_str());
+    let name = name.ok_or_else(|| refuse("its name is not UTF-8"))?;
+    let quoted =
+        name.contains(char::is_whitespace) || name.starts_with(['$', ':']) || name.contains('"');
+    if filesystem == Filesystem::Xfs && quoted {
+        return Err(refuse(
+            "its name has a character that mkfs.xfs cannot be told",
+        ));
+    }
+    let meta = fs_err::symlink_metadata(&path).map_err(DiskError::io("read", &path))?;
+    let node = if meta.is_dir() {
+        if filesystem == Filesystem::Vfat {
+            return Err(refuse("directories are not supported there"));
+        }
+        Node::Directory(entries(root, relative, filesystem)?)
+    } else if meta.is_file() {
+        let max = match filesystem {
+            Filesystem::Xfs => XFS_FILE_MAX,
+            Filesystem::Vfat => FAT_FILE_MAX,
+            Filesystem::Ext4 => u64::MAX,
+        };
+        if meta.len() > max {
+            return Err(refuse("it is too large"));
+        }
+        Node::File {
+            source: relative.to_owned(),
+            size: meta.len(),
+        }
+    } else {
+        return Err(refuse("it is neither a file nor a directory"));
+    };
+    Ok(Entry {
+        name: name.to_owned(),
+        mode: meta.permissions().mode() & 0o777,
+        node,
+    })
+}
+
+fn blocks(entries: &[Entry]) -> u64 {
+    let sizes = entries.iter().map(|entry| match &entry.node {
+        Node::File { size, .. } => size.next_multiple_of(BLOCK) + BLOCK,
+        Node::Directory(below) => blocks(below) + BLOCK,
+    });
+    sizes.sum()
+}
+
+fn files(entries: &[Entry], found: &mut Vec<(String, u64)>) {
+    for entry in entries {
+        match &entry.node {
+            Node::File { source, size } => found.push((source.display().to_string(), *size)),
+            Node::Directory(below) => files(below, found),
+        }
+    }
+}
+
+fn proto(entries: &[Entry], text: &mut String) {
+    for Entry { name, mode, node } in entries {
+        let _ = match node {
+            Node::File { source, .. } => {
+                writeln!(text, "{name} ---{mode:03o} 0 0 {}", source.display())
+            }
+            Node::Directory(below) => {
+                let _ = writeln!(text, "{name} d--{mode:03o} 0 0");
+                proto(below, text);
+                writeln!(text, "$")
+            }
+        };
+    }
+}

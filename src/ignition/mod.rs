@@ -1,0 +1,1 @@
+//! Ignition configs: read, inspect, patch, certificates.

@@ -1,0 +1,1 @@
+//! The CoreOS live ISO: ISO 9660, embed areas, kernel arguments.

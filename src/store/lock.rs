@@ -1,0 +1,52 @@
+//! The writer's lock: one process at a time changes a store.
+//!
+//! `flock(2)` on `DIR/.lock`: the kernel drops it with the process, so that a crash leaves nothing to clean up. Readers do
+//! not take it. The file stays; its presence means nothing.
+
+use std::fs::TryLockError;
+
+use super::{Store, StoreError};
+
+/// The right to change a store; released on drop.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: fs_err::File,
+}
+
+impl Store {
+    /// Takes the writer's lock, without waiting.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when another process (or another lock of this one) holds it.
+    pub fn lock(&self) -> Result<StoreLock, StoreError> {
+        let path = self.root().join(".lock");
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(StoreError::io("open", &path))?;
+        match file.file().try_lock() {
+            Ok(()) => Ok(StoreLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Busy(self.root().to_owned())),
+            Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_writer_is_refused_until_the_first_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path()).unwrap();
+        let first = store.lock().unwrap();
+        let refused = store.lock().unwrap_err();
+        assert!(matches!(refused, StoreError::Busy(_)) && refused.hint().is_some());
+        Store::open(dir.path()).unwrap();
+        drop(first);
+        store.lock().unwrap();
+    }
+}
