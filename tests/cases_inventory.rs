@@ -148,7 +148,14 @@ fn split_of_the_case_file() {
     let cases: Value = serde_json::from_str(&text(&path)).unwrap();
     for case in cases["cases"].as_array().unwrap() {
         let id = case["id"].as_str().unwrap();
-        // Artefact names are the store's business.
+        for (source, name) in case["expect"]["artifacts"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
+            let ours = snoforge::store::artefact_name(source) + ".tgz";
+            assert_eq!(Some(ours.as_str()), name.as_str(), "{id}");
+        }
         let Some(mapping) = case["mapping"].as_str() else {
             continue;
         };

@@ -95,11 +95,11 @@ fn payloads(nodes: &[Node]) -> Vec<String> {
     nodes.iter().map(|n| n.payload.clone()).collect()
 }
 
+/// Runs an operation; the result has the members that cases may expect.
 #[expect(
     clippy::too_many_lines,
     reason = "one arm per operation of the case file"
 )]
-/// Runs an operation; the result has the members that cases may expect.
 async fn run(operation: &str, input: &Value, graphs: &Saved<'_>) -> Result<Value, GraphError> {
     let (arch, channel) = (field(input, "arch"), field(input, "channel"));
     let request = GraphRequest::new(Product::Ocp, &arch, &channel);

@@ -1,7 +1,6 @@
 //! Resolving image sets against a source in memory: releases, catalogs of several layers, lists, failures, mappings.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "a test stops at what it did not expect, and its table may be long"
 )]
@@ -20,49 +19,9 @@ use snoforge::inventory::{
 };
 use snoforge::oci::{Digest, Reference};
 use snoforge::progress::Silent;
-use support::{Fake, Fault, Pack, Shelf, layer};
-
-const PAYLOADS: &str = "quay.io/openshift-release-dev/ocp-release";
-const INDEX: &str = "registry.example.com/redhat/index:v4.13";
-
-fn references(version: &str, components: &[(&str, &str)]) -> Vec<u8> {
-    let tag = |(name, image): &(&str, &str)| json!({"name": name, "from": {"kind": "DockerImage", "name": image}});
-    let tags: Vec<_> = components.iter().map(tag).collect();
-    json!({"kind": "ImageStream", "apiVersion": "image.openshift.io/v1", "metadata": {"name": version}, "spec": {"tags": tags}})
-        .to_string()
-        .into_bytes()
-}
-
-fn metadata(version: &str) -> Vec<u8> {
-    json!({"kind": "cincinnati-metadata-v0", "version": version, "previous": []})
-        .to_string()
-        .into_bytes()
-}
-
-/// A package of one channel `stable` with one bundle per version, linear.
-fn package(name: &str, versions: &[&str], images: &[&str]) -> Vec<u8> {
-    let mut text =
-        json!({"schema": "olm.package", "name": name, "defaultChannel": "stable"}).to_string();
-    let mut entries = Vec::new();
-    for (index, version) in versions.iter().enumerate() {
-        let mut entry = json!({"name": format!("{name}.v{version}")});
-        if index > 0 {
-            entry["replaces"] = json!(format!("{name}.v{}", versions[index - 1]));
-        }
-        entries.push(entry);
-        let related: Vec<_> = images
-            .iter()
-            .map(|i| json!({"name": "", "image": i}))
-            .collect();
-        text += &json!({"schema": "olm.bundle", "package": name, "name": format!("{name}.v{version}"), "image": images[0],
-            "properties": [{"type": "olm.package", "value": {"packageName": name, "version": version}}], "relatedImages": related})
-        .to_string();
-    }
-    text +=
-        &json!({"schema": "olm.channel", "package": name, "name": "stable", "entries": entries})
-            .to_string();
-    text.into_bytes()
-}
+use support::{
+    Fake, Fault, INDEX, PAYLOADS, Pack, Shelf, WORLD, layer, package, references, world,
+};
 
 fn inputs(yaml: &str) -> Inputs {
     let parsed = imageset::parse("imageset.yaml", yaml).unwrap();
@@ -104,56 +63,6 @@ fn destinations(inventory: &Inventory) -> Vec<&str> {
         .map(|i| i.destination.as_str())
         .collect()
 }
-
-/// A release of two components that share one image, an operator of two images (one by tag, one a list), an additional image.
-struct World {
-    fake: Fake,
-    payload: String,
-    list: String,
-}
-
-fn world() -> World {
-    let mut fake = Fake::default();
-    let etcd = fake.small("quay.io/openshift-release-dev/ocp-v4.0-art-dev");
-    let payload = fake.payload(
-        PAYLOADS,
-        &references("4.13.1", &[("cli", &etcd), ("etcd", &etcd)]),
-        &metadata("4.13.1"),
-    );
-    let made = fake.manifest_of(&payload);
-    fake.name(&format!("{PAYLOADS}:4.13.1-x86_64"), &made);
-    let (amd, arm) = (
-        fake.small("registry.example.com/op/amd"),
-        fake.small("registry.example.com/op/arm"),
-    );
-    let (amd, arm) = (fake.manifest_of(&amd), fake.manifest_of(&arm));
-    fake.push("registry.example.com/op/nfd", &amd);
-    fake.push("registry.example.com/op/nfd", &arm);
-    let list = Fake::list(&[("amd64", &amd), ("arm64", &arm), ("unknown", &amd)]);
-    let list = fake.push("registry.example.com/op/nfd", &list);
-    let tagged = fake.small("registry.example.com/op/bundle");
-    let tagged = fake.manifest_of(&tagged);
-    fake.name("registry.example.com/op/bundle:v1", &tagged);
-    let catalog = package(
-        "nfd",
-        &["4.13.0"],
-        &["registry.example.com/op/bundle:v1", &list],
-    );
-    fake.catalog(
-        INDEX,
-        vec![layer(Pack::Gzip, &[("configs/nfd/catalog.json", &catalog)])],
-    );
-    let tools = fake.small("quay.io/tools/tools");
-    let tools = fake.manifest_of(&tools);
-    fake.name("quay.io/tools/tools:v2", &tools);
-    World {
-        fake,
-        payload,
-        list,
-    }
-}
-
-const WORLD: &str = "  platform:\n    channels:\n    - name: stable-4.13\n      minVersion: 4.13.1\n      maxVersion: 4.13.1\n  operators:\n  - catalog: registry.example.com/redhat/index:v4.13\n    packages:\n    - name: nfd\n      channels:\n      - name: stable\n        minVersion: 4.13.0\n        maxVersion: 4.13.0\n  additionalImages:\n  - name: quay.io/tools/tools:v2\n";
 
 #[tokio::test]
 async fn a_whole_image_set() {
@@ -475,6 +384,17 @@ async fn what_is_no_file_based_catalog() {
     );
     let error = catalog_of(&fake, None).await.unwrap_err();
     assert!(error.to_string().contains("a/c.json"), "{error}");
+    // YAML is held whole while it is parsed, so there is a bound to it; a gzip bomb ends here.
+    let bomb = vec![b'\n'; 40 << 20];
+    fake.catalog(
+        INDEX,
+        vec![layer(Pack::Gzip, &[("configs/a/c.yaml", &bomb)])],
+    );
+    let error = catalog_of(&fake, None).await.unwrap_err();
+    assert!(
+        error.to_string().contains("a/c.yaml is too large"),
+        "{error}"
+    );
     // A tar that ends in the middle, under the right digest.
     let whole = layer(
         Pack::Plain,

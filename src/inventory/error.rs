@@ -224,9 +224,9 @@ fn parts(count: usize) -> String {
 fn list(failures: &[InventoryError]) -> String {
     const SHOWN: usize = 3;
     let texts = failures.iter().take(SHOWN).map(ToString::to_string);
-    let mut text = texts.collect::<Vec<_>>().join("; ");
-    if failures.len() > SHOWN {
-        text += &format!("; and {} more", failures.len() - SHOWN);
+    let text = texts.collect::<Vec<_>>().join("; ");
+    match failures.len().saturating_sub(SHOWN) {
+        0 => text,
+        more => format!("{text}; and {more} more"),
     }
-    text
 }

@@ -5,13 +5,13 @@
 //!
 //! Memory: one layer's channel and decompressor, one object being parsed, and the parsed catalog.
 
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::sync::Arc;
 
 use crate::oci::{Digest, Reference};
 
 use super::catalog::model::Catalog;
-use super::catalog::parse::Builder;
+use super::catalog::parse::{self, Builder, Format};
 use super::layer;
 use super::session::{Session, SingleImage};
 use super::tarball::{self, Kind, Whiteout};
@@ -19,6 +19,12 @@ use super::{InventoryError, catalog_cache};
 
 const CONFIGS_LABEL: &str = "operators.operatorframework.io.index.configs.v1";
 const SQLITE_LABEL: &str = "operators.operatorframework.io.index.database.v1";
+
+/// The largest package of the field is about 100 MB.
+const MAX_JSON: u64 = 2 << 30;
+
+/// YAML catalogs are written by hand or by templates; the field's are a few MB.
+const MAX_YAML: u64 = 32 << 20;
 
 /// Catalogs are the same for every architecture; upstream reads the amd64 image.
 const ARCHITECTURE: &str = "amd64";
@@ -129,7 +135,8 @@ impl Overlay {
             }
             match inside(entry.path, root) {
                 Some(path) if entry.kind == Kind::File && !is_whiteout && !path.is_empty() => {
-                    overlay.added.file(path, entry.body)
+                    let bounded = Bounded::new(path, entry.body)?;
+                    overlay.added.file(path, bounded)
                 }
                 _ => Ok(()),
             }
@@ -143,6 +150,36 @@ impl Overlay {
             lower.remove(path);
         }
         lower.stack(self.added);
+    }
+}
+
+/// A catalog file that fails when it is larger than any real one. JSON is parsed as it streams; YAML documents are held whole.
+struct Bounded<'a> {
+    path: &'a str,
+    body: BufReader<&'a mut dyn Read>,
+    left: u64,
+}
+
+impl<'a> Bounded<'a> {
+    fn new(path: &'a str, body: &'a mut dyn Read) -> io::Result<Self> {
+        let mut body = BufReader::new(body);
+        let left = match parse::sniff(body.fill_buf()?) {
+            Format::Json => MAX_JSON,
+            Format::Yaml => MAX_YAML,
+        };
+        Ok(Self { path, body, left })
+    }
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.body.read(buffer)?;
+        let left = self.left.checked_sub(count as u64);
+        self.left = left.ok_or_else(|| {
+            let path = self.path;
+            io::Error::other(format!("{path} is too large for a catalog file"))
+        })?;
+        Ok(count)
     }
 }
 

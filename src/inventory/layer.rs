@@ -22,7 +22,7 @@ use super::session::Session;
 /// Chunks between network and parser: enough to keep both busy, a few hundred KiB at most with usual chunk sizes.
 const CHANNEL_CHUNKS: usize = 8;
 
-/// zstd frames may ask for any window; 128 MiB is the most that `zstd -d` grants without being told.
+/// zstd frames may ask for any window. 64 MiB is more than any level but `--ultra` asks for, and fits the memory we may use.
 const ZSTD_WINDOW_LOG: u32 = 26;
 
 type Chunk = Result<Bytes, SourceError>;

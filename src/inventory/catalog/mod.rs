@@ -51,8 +51,8 @@ pub enum CatalogError {
         /// The link.
         path: PathBuf,
     },
-    /// There is no package in it.
-    #[error("the catalog holds no olm.package object")]
+    /// There is no file in it that could hold a catalog.
+    #[error("no catalog file was found")]
     Empty,
 }
 

@@ -107,9 +107,28 @@ pub async fn cross_channel_releases(
         find_release(&ocp, true).map_err(|e| e.during("failed to find minimum release version"))?;
     let (last, max) = find_release(&ocp, false)
         .map_err(|e| e.during("failed to find maximum release version"))?;
+    for (lowest, name, version) in [(true, &first, &min), (false, &last, &max)] {
+        warnings.extend(tie(&ocp, lowest, name, version));
+    }
     let way = calculate(graphs, arch, (&first, &min), (&last, &max), warnings).await;
     let way = way.map_err(|e| e.during("failed to get upgrade graph"))?;
     Ok(ends_and_path(way))
+}
+
+/// Tells when other channels have the same bound: upstream then takes any of them.
+fn tie(channels: &[ChannelRange], lowest: bool, name: &str, version: &Version) -> Option<String> {
+    let bound = |c: &ChannelRange| blang::parse(if lowest { &c.min } else { &c.max });
+    let same = |c: &&ChannelRange| bound(c).is_ok_and(|v| v.same(version));
+    let others = channels.iter().filter(same).map(|c| c.name.as_str());
+    let others: BTreeSet<_> = others.filter(|other| *other != name).collect();
+    let others: Vec<_> = others.into_iter().collect();
+    (!others.is_empty()).then(|| {
+        let end = if lowest { "starts" } else { "ends" };
+        let others = others.join(", ");
+        format!(
+            "the way between channels {end} with {version} in {name}; {others} would do as well"
+        )
+    })
 }
 
 fn ends_and_path(way: Path) -> Vec<Node> {

@@ -183,6 +183,25 @@ async fn ways_end_where_the_target_lies_behind_or_no_graph_is() {
     assert!(gone.unwrap_err().is_unavailable());
 }
 
+#[tokio::test]
+async fn channels_with_the_same_bound_are_told() {
+    let range = |name: &str, max: &str| ChannelRange {
+        name: name.to_owned(),
+        min: "4.12.18".to_owned(),
+        max: max.to_owned(),
+        ..ChannelRange::default()
+    };
+    let channels = [range("stable-4.13", "4.13.2"), range("fast-4.13", "4.13.1")];
+    let mut warnings = Vec::new();
+    let graphs = Fake(Mutex::default());
+    let nodes = cross_channel_releases(&graphs, "amd64", &channels, &mut warnings).await;
+    assert!(!nodes.unwrap().is_empty());
+    assert_eq!(
+        warnings,
+        ["the way between channels starts with 4.12.18 in fast-4.13; stable-4.13 would do as well"]
+    );
+}
+
 #[test]
 fn requests_are_worded_for_the_service() {
     let request = GraphRequest::new(Product::Ocp, "amd64", "stable 4.13")

@@ -98,7 +98,7 @@ pub(super) fn select(
     Ok(finish(catalog, selection))
 }
 
-/// `full` without packages: the catalog as it is; upstream does not even link it.
+/// `full` without packages: the catalog as it is; upstream neither links nor checks it.
 fn whole(catalog: &Catalog) -> Selection {
     let mut selection = Selection::default();
     for package in &catalog.packages {
@@ -128,7 +128,6 @@ fn whole(catalog: &Catalog) -> Selection {
     bundles.sort();
     bundles.dedup();
     selection.bundles = bundles;
-    selection.validation_error = validate::problem(catalog);
     images::collect(catalog, &mut selection, Images::BundleAndRelated);
     selection
 }

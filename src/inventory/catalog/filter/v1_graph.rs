@@ -69,3 +69,54 @@ impl<'m, 'a> Upgrades<'m, 'a> {
         self.replacers.get(name).map_or(&[], Vec::as_slice)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::validate::ModelBundle;
+    use super::*;
+    use crate::inventory::catalog::model::Entry;
+    use crate::inventory::version::Version;
+
+    /// The graph of oc-mirror's `TestFindIntersectingBundles`: replaces only, since `skips` are not followed.
+    const EDGES: [(&str, &str); 9] = [
+        ("0.1.0", ""),
+        ("0.1.1", "0.1.0"),
+        ("0.2.0", "0.1.1"),
+        ("0.3.0", "0.2.0"),
+        ("1.0.0", "0.1.0"),
+        ("1.1.0", "1.0.0"),
+        ("2.0.0", "0.1.0"),
+        ("2.1.0", "2.0.0"),
+        ("3.0.0", "1.1.0"),
+    ];
+
+    #[test]
+    fn fills_as_upstream() {
+        let all: Vec<&str> = EDGES.iter().map(|(name, _)| *name).collect();
+        let entries = EDGES.map(|(name, replaces)| Entry {
+            name: name.to_owned(),
+            replaces: replaces.to_owned(),
+            skips: Vec::new(),
+        });
+        let bundle = |entry| ModelBundle {
+            entry,
+            blob: None,
+            version: Version::default(),
+        };
+        let bundles = entries.iter().map(|e| (e.name.as_str(), bundle(e)));
+        let channel = ModelChannel(bundles.collect());
+        let upgrades = Upgrades::of(&channel);
+        let rows = [
+            ("0.2.0", "0.2.0", &["0.2.0"][..]),
+            ("0.1.0", "3.0.0", &all[..]),
+            ("0.2.0", "3.0.0", &all[2..]),
+            ("0.1.1", "0.3.0", &["0.1.1", "0.2.0", "0.3.0"]),
+            ("0.1.1", "2.0.0", &all[1..]),
+        ];
+        for (start, end, wanted) in rows {
+            let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
+            assert_eq!(upgrades.fill(start, end), Some(wanted), "{start} to {end}");
+        }
+        assert_eq!(upgrades.fill("0.2.0", "elsewhere"), None);
+    }
+}
