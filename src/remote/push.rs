@@ -65,6 +65,9 @@ impl Client {
     }
 }
 
+/// Docker's registry, for one, wants every entry of an index to be there.
+const SPARSE_HINT: &str = "this registry refuses an index without all its architectures: run `precache download --all-arch`, then push again";
+
 struct Push<'a> {
     client: &'a Client,
     source: &'a dyn ImageSource,
@@ -112,11 +115,12 @@ impl<'a> Push<'a> {
 
     /// An image, or an index with what the source has of it.
     async fn tree(&mut self, root: &RawManifest) -> Result<(), SourceError> {
+        let mut sparse = false;
         match self.parse(root)? {
             Manifest::Image { config, layers } => self.blobs(&config, &layers).await?,
             Manifest::Index { manifests } => {
                 for entry in manifests {
-                    self.entry(&entry).await?;
+                    sparse |= !self.entry(&entry).await?;
                 }
             }
         }
@@ -125,22 +129,28 @@ impl<'a> Push<'a> {
             (Some(_), _) | (None, None) => self.by_digest(root),
             (None, Some(tag)) => self.by_tag(tag),
         };
-        self.manifest(root, reference).await
+        let sent = self.manifest(root, reference).await;
+        sent.map_err(|error| match error.kind {
+            SourceErrorKind::Protocol if sparse => error.with_hint(SPARSE_HINT),
+            _ => error,
+        })
     }
 
-    async fn entry(&mut self, entry: &Descriptor) -> Result<(), SourceError> {
+    /// Pushes an entry of an index; `false` when the source does not have it.
+    async fn entry(&mut self, entry: &Descriptor) -> Result<bool, SourceError> {
         let image = self.image.pinned(entry.digest.clone());
         let manifest = match self.source.manifest(&image).await {
             Ok(manifest) => manifest,
             // A store keeps an index whole but only the architectures that were asked for.
-            Err(error) if error.kind == SourceErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind == SourceErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         if let Manifest::Image { config, layers } = self.parse(&manifest)? {
             self.blobs(&config, &layers).await?;
         }
         let reference = self.by_digest(&manifest);
-        self.manifest(&manifest, reference).await
+        self.manifest(&manifest, reference).await?;
+        Ok(true)
     }
 
     fn parse(&self, manifest: &RawManifest) -> Result<Manifest, SourceError> {

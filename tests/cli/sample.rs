@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 
 use snoforge::exec;
+use snoforge::store::{IndexEntry, Store};
 
 use super::support::registry::{DockerRegistry, Guard, installed};
 use super::{run, snoforge};
@@ -250,7 +251,23 @@ fn mirror_conf(dir: &Path, host: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Push to a real registry, then the whole download from it, from a mapping file: every byte went through their code.
+/// The whole sample, all architectures of every list, as a store.
+fn whole_sample(dir: &Path) -> Store {
+    let sample = snoforge::demo::sample::make().unwrap();
+    let store = Store::create(dir).unwrap();
+    for (digest, bytes) in &sample.blobs {
+        snoforge::io::atomic::write(&store.blob_path(digest), bytes).unwrap();
+    }
+    let mut entries = Vec::new();
+    for (reference, manifest) in &sample.manifests {
+        store.put_manifest(manifest).unwrap();
+        entries.push(IndexEntry::new(reference, manifest.descriptor().clone()));
+    }
+    store.replace_index(entries).unwrap();
+    store
+}
+
+/// Push to a real registry, then download from it, by a mapping file: every byte went through their code.
 fn through_docker_registry(guard: Guard, flags: impl Fn(&DockerRegistry) -> Vec<String>) {
     let Some(registry) = DockerRegistry::start(guard) else {
         return;
@@ -258,45 +275,62 @@ fn through_docker_registry(guard: Guard, flags: impl Fn(&DockerRegistry) -> Vec<
     let home = tempfile::tempdir().unwrap();
     let flags = flags(&registry);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let (from, target) = (data(), format!("{}/ocp", registry.host));
-    let push = ["precache", "push", "-f", from.to_str().unwrap(), &target];
+    let (whole, target) = (home.path().join("whole"), format!("{}/ocp", registry.host));
+    whole_sample(&whole);
+    let push = ["precache", "push", "-f", whole.to_str().unwrap(), &target];
     run(home.path(), &[&push[..], &flags].concat()).expect(0);
-    let (conf, to) = (
-        mirror_conf(home.path(), &registry.host),
-        home.path().join("to"),
+    let conf = mirror_conf(home.path(), &registry.host);
+    let mapping = data().join("mapping.txt");
+    for (name, arch) in [("amd64", None), ("all", Some("--all-arch"))] {
+        let to = home.path().join(name);
+        let mut download = vec![
+            "precache",
+            "download",
+            "--mapping",
+            mapping.to_str().unwrap(),
+        ];
+        download.extend([
+            "-f",
+            to.to_str().unwrap(),
+            "--registries-conf",
+            &conf,
+            "--output",
+            "json",
+        ]);
+        download.extend(arch);
+        download.extend(&flags);
+        let first = run(home.path(), &download).expect(0).json();
+        assert_eq!(first["downloaded"], first["totalImages"]);
+        assert_eq!(first["complete"], true);
+        let again = run(home.path(), &download).expect(0).json();
+        assert_eq!(again["skipped"], first["totalImages"]);
+        assert_eq!(again["bytesFetched"], 0);
+        run(
+            home.path(),
+            &["precache", "verify", "-f", to.to_str().unwrap(), "--deep"],
+        )
+        .expect(0);
+        let read = |dir: &Path| fs_err::read_to_string(dir.join("ocp-images.txt")).unwrap();
+        assert_eq!(read(&to), read(&data()));
+    }
+    let sizes = ["amd64", "all"].map(|name| {
+        let list = run(
+            home.path(),
+            &[
+                "precache",
+                "list",
+                "-f",
+                home.path().join(name).to_str().unwrap(),
+                "--output",
+                "json",
+            ],
+        );
+        list.expect(0).json()["uniqueBytes"].as_u64().unwrap()
+    });
+    assert!(
+        sizes[0] < sizes[1],
+        "one architecture is less than all: {sizes:?}"
     );
-    let mapping = from.join("mapping.txt");
-    let download = [
-        "precache",
-        "download",
-        "--mapping",
-        mapping.to_str().unwrap(),
-        "-f",
-        to.to_str().unwrap(),
-        "--registries-conf",
-        &conf,
-        "--output",
-        "json",
-    ];
-    let first = run(home.path(), &[&download[..], &flags].concat())
-        .expect(0)
-        .json();
-    assert_eq!(first["downloaded"], first["totalImages"]);
-    assert_eq!(first["complete"], true);
-    let again = run(home.path(), &[&download[..], &flags].concat())
-        .expect(0)
-        .json();
-    assert_eq!(
-        (&again["skipped"], &again["bytesFetched"]),
-        (&first["totalImages"], &serde_json::json!(0))
-    );
-    run(
-        home.path(),
-        &["precache", "verify", "-f", to.to_str().unwrap(), "--deep"],
-    )
-    .expect(0);
-    let read = |dir: &Path| fs_err::read_to_string(dir.join("ocp-images.txt")).unwrap();
-    assert_eq!(read(&to), read(&from));
 }
 
 #[test]
