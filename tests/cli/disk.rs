@@ -1,76 +1,62 @@
 //! `precache partition` on an image file: the plan first, then the deed, then a refusal.
 
-use super::run;
+use std::path::Path;
 
-#[test]
-fn plan_then_deed_then_refusal() {
-    if snoforge::exec::run("mkfs.xfs", &["-V"]).is_err()
-        || snoforge::exec::run("sgdisk", &["-V"]).is_err()
-    {
-        println!("skipped: mkfs.xfs or sgdisk is not installed");
-        return;
-    }
-    let home = tempfile::tempdir().unwrap();
-    let image = home.path().join("disk.img");
+use super::run;
+use super::support::registry::installed;
+
+fn blank(home: &Path) -> String {
+    let image = home.join("disk.img");
     fs_err::File::create(&image)
         .unwrap()
         .set_len(3 << 30)
         .unwrap();
-    let path = image.to_str().unwrap();
-    let plan = run(
-        home.path(),
-        &["precache", "partition", "-d", path, "-s", "2", "--dry-run"],
-    )
-    .expect(0);
+    image.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn nothing_is_written_before_a_yes() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = blank(home.path());
+    let line = ["precache", "partition", "-d", &disk, "-s", "2"];
+    let plan = run(home.path(), &[&line[..], &["--dry-run"]].concat()).expect(0);
     assert!(plan.stdout.contains("make"), "{}", plan.stdout);
-    assert_eq!(
-        fs_err::read(&image)
-            .unwrap()
-            .iter()
-            .filter(|b| **b != 0)
-            .count(),
-        0,
-        "a dry run writes nothing"
-    );
-    let unasked = run(
-        home.path(),
-        &["precache", "partition", "-d", path, "-s", "2"],
-    )
-    .expect(2);
+    let unasked = run(home.path(), &line).expect(2);
     assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
-    let made = run(
-        home.path(),
-        &[
-            "precache",
-            "partition",
-            "-d",
-            path,
-            "-s",
-            "2",
-            "--yes",
-            "--output",
-            "json",
-        ],
-    )
-    .expect(0)
-    .json();
+    let start = &fs_err::read(&disk).unwrap()[..1 << 20];
+    assert!(start.iter().all(|byte| *byte == 0), "no table was written");
+    let nowhere = [
+        "precache",
+        "partition",
+        "-d",
+        "serial=NO-SUCH-DISK",
+        "--yes",
+    ];
+    run(home.path(), &nowhere).expect(2);
+}
+
+#[test]
+fn the_deed_is_done_once() {
+    if !installed(&["mkfs.xfs", "sgdisk"]) {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let disk = blank(home.path());
+    let line = [
+        "precache",
+        "partition",
+        "-d",
+        &disk,
+        "-s",
+        "2",
+        "--yes",
+        "--output",
+        "json",
+    ];
+    let made = run(home.path(), &line).expect(0).json();
     assert_eq!(made["applied"]["partition"]["number"], 1);
-    let judged = snoforge::exec::run("sgdisk", &["-v", path]).unwrap();
+    let judged = snoforge::exec::run("sgdisk", &["-v", &disk]).unwrap();
     assert!(String::from_utf8_lossy(&judged).contains("No problems found"));
-    run(
-        home.path(),
-        &["precache", "partition", "-d", path, "-s", "2", "--yes"],
-    )
-    .expect(2);
-    run(
-        home.path(),
-        &[
-            "precache",
-            "partition",
-            "-d",
-            "serial=NO-SUCH-DISK",
-            "--yes",
-        ],
-    )
-    .expect(2);
+    let again = run(home.path(), &line).expect(2);
+    assert!(again.stderr.contains("hint:"), "{}", again.stderr);
 }

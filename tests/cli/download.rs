@@ -1,5 +1,6 @@
 //! Downloads that are interrupted, killed, edited and failed, against a registry that we pace and break.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -17,7 +18,7 @@ fn set(images: usize) -> (tempfile::TempDir, Faulty, String) {
     for i in 0..images {
         let own = noise(i + 1, 300_000);
         let image = registry.add_image(&format!("ns/i{i}"), "v1", &[shared.clone(), own]);
-        mapping += &format!("{}=ns/i{i}:v1\n", image.pinned());
+        writeln!(mapping, "{}=ns/i{i}:v1", image.pinned()).unwrap();
     }
     let path = home.path().join("mapping.txt");
     fs_err::write(&path, mapping).unwrap();
@@ -200,16 +201,12 @@ fn one_failed_image_does_not_stop_the_others() {
         "{}",
         part.stderr
     );
-    registry.add_blob("application/octet-stream", noise_layer());
+    registry.add_blob("application/octet-stream", noise(2, 300_000));
     let rest = run(home.path(), &args(&mapping, &to)).expect(0).json();
     assert_eq!(
         (&rest["downloaded"], &rest["skipped"]),
         (&serde_json::json!(1), &serde_json::json!(2))
     );
-}
-
-fn noise_layer() -> Vec<u8> {
-    noise(2, 300_000)
 }
 
 #[test]

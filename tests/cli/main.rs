@@ -1,7 +1,7 @@
 //! Drives the built program as a user does: command lines in, files, exit codes and texts out.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test stops at the first broken invariant"
 )]
 #![expect(

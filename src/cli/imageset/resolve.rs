@@ -49,8 +49,15 @@ pub(crate) struct ResolveFlags {
 /// What to resolve.
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    /// An image set with its text.
-    Set(Box<Inputs>, String),
+    /// An image set.
+    Set {
+        /// What it asks for, with the flags.
+        inputs: Box<Inputs>,
+        /// Its file.
+        file: PathBuf,
+        /// Its text.
+        text: String,
+    },
     /// Lines of a mapping file, whose bytes have this digest.
     Mapping(Vec<mapping::Line>, Digest, Options),
 }
@@ -59,7 +66,7 @@ impl Wanted {
     /// What a lock made from this says of its request.
     pub(crate) fn request(&self) -> crate::inventory::lock::Request {
         match self {
-            Self::Set(inputs, _) => inputs.request(),
+            Self::Set { inputs, .. } => inputs.request(),
             Self::Mapping(_, digest, options) => options.request(digest),
         }
     }
@@ -67,7 +74,7 @@ impl Wanted {
     /// The text of the image set, if there is one.
     pub(crate) fn image_set(&self) -> Option<&str> {
         match self {
-            Self::Set(_, text) => Some(text),
+            Self::Set { text, .. } => Some(text),
             Self::Mapping(..) => None,
         }
     }
@@ -103,7 +110,11 @@ impl ResolveFlags {
         inputs.graph = graph_source(self.graph.as_deref())?;
         inputs.cache_directory = cache_directory();
         inputs.options = options;
-        Ok(Wanted::Set(Box::new(inputs), text))
+        Ok(Wanted::Set {
+            inputs: Box::new(inputs),
+            file: config.to_owned(),
+            text,
+        })
     }
 
     fn options(&self, ai_images: &[String]) -> Result<Options, Failure> {
@@ -179,12 +190,12 @@ pub(crate) async fn resolve(
         reporter: context.reporter.as_ref(),
     };
     let result = match wanted {
-        Wanted::Set(inputs, _) => crate::inventory::resolve(inputs, services).await,
+        Wanted::Set { inputs, .. } => crate::inventory::resolve(inputs, services).await,
         Wanted::Mapping(lines, digest, options) => {
             crate::inventory::from_mapping(lines, digest, options, services).await
         }
     };
-    let resolved = result?;
+    let resolved = result.map_err(|error| located(&error, wanted))?;
     resolved
         .warnings
         .iter()
@@ -198,6 +209,41 @@ pub(crate) async fn resolve(
         ));
     }
     Ok(resolved)
+}
+
+/// Every failure on a line of its own, with its place in the image set where one value is to blame.
+fn located(error: &InventoryError, wanted: &Wanted) -> Failure {
+    let failures = match error {
+        InventoryError::Incomplete { failures, .. } => failures.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    let line = |failure: &InventoryError| {
+        let text = crate::cli::exit::chain(failure);
+        let text = match (failure.place().filter(|at| at.line > 0), wanted) {
+            (Some(at), Wanted::Set { file, .. }) => {
+                format!("{}:{}:{}: {text}", file.display(), at.line, at.column)
+            }
+            _ => text,
+        };
+        match failure.hint().filter(|_| failures.len() > 1) {
+            Some(hint) => format!("{text}\n  hint: {hint}"),
+            None => text,
+        }
+    };
+    let message = failures
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\nerror: ");
+    let hint = failures
+        .first()
+        .filter(|_| failures.len() == 1)
+        .and_then(InventoryError::hint);
+    Failure {
+        exit: error.exit(),
+        message,
+        hint,
+    }
 }
 
 fn signature_text(signature: &Signature) -> String {
@@ -236,7 +282,7 @@ pub(crate) struct Resolve {
 impl Resolve {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let mut wanted = self.flags.wanted(context, &self.config, &self.ai_img)?;
-        if let Wanted::Set(inputs, _) = &mut wanted {
+        if let Wanted::Set { inputs, .. } = &mut wanted {
             inputs.release.clone_from(&self.release);
         }
         if let (Wanted::Mapping(lines, _, options), true) = (&wanted, self.offline) {
