@@ -77,7 +77,7 @@ impl Registry {
 fn fill(dir: &Path, sample: &Sample) -> Result<Store, Failure> {
     let store = Store::create(dir)?;
     for (digest, bytes) in &sample.blobs {
-        atomic::write(&store.blob_path(digest), bytes)
+        fs_err::write(store.blob_path(digest), bytes)
             .map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
     }
     let mut entries = Vec::new();

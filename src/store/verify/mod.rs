@@ -200,6 +200,13 @@ struct Outcome {
     result: Result<Option<Digest>, Problem>,
 }
 
+/// Twice as many threads as cores: one reads while another hashes. `None` when they cannot be had; the common pool does then.
+fn readers() -> Option<rayon::ThreadPool> {
+    let threads = 2 * rayon::current_num_threads();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build().ok()
+}
+
 impl Store {
     /// Looks at everything; see the module head.
     pub fn verify(&self, expected: &Expected, depth: Depth, reporter: &dyn Reporter) -> Report {
@@ -215,13 +222,17 @@ impl Store {
             bytes: (depth > Depth::Quick).then(|| sizes.values().sum()),
         });
         // A bridge hands items out one by one in order; a parallel iterator over the list would start at its middle too.
-        let outcomes: Vec<Outcome> = items
-            .into_iter()
-            .par_bridge()
-            .map_init(Vec::new, |buffer, item| {
+        let look = || {
+            let all = items.into_iter().par_bridge();
+            let all = all.map_init(Vec::new, |buffer, item| {
                 self.look_at(item, depth, buffer, reporter)
-            })
-            .collect();
+            });
+            all.collect::<Vec<Outcome>>()
+        };
+        let outcomes = match readers() {
+            Some(pool) => pool.install(look),
+            None => look(),
+        };
         reporter.report(Event::PhaseDone);
         let bytes_read = outcomes.iter().map(|outcome| outcome.read).sum();
         let mut findings = self.other_findings(&sizes);
