@@ -81,6 +81,9 @@ fn refuses_what_is_no_config() {
         let error = Config::parse(text.as_bytes()).unwrap_err();
         assert!(error.hint().is_some(), "{text}");
     }
+    for deep in ["[".repeat(1 << 20), "{\"a\":".repeat(1 << 20)] {
+        assert_eq!(kind(&deep), "syntax 1");
+    }
 }
 
 #[test]
@@ -491,6 +494,9 @@ proptest! {
                 root[key][inner] = value.clone();
                 if let Ok(mut config) = Config::parse(root.to_string().as_bytes()) {
                     let _ = super::lint::lint(&config, Some(1000));
+                    let _ = super::inspect::inspect(&config);
+                    let bare = Config::parse(br#"{"ignition":{"version":"3.3.0"}}"#).unwrap();
+                    let _ = super::diff::diff(&config, &bare);
                     let _ = config.apply(&file("/a", 0o644, b""));
                 }
             }
