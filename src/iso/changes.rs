@@ -105,12 +105,14 @@ impl Plan {
     /// Something does not fit, or the ISO cannot do it.
     pub fn new(source: &dyn ReadAt, iso: &LiveIso, changes: &Changes) -> Result<Self, IsoError> {
         let initrd = changed_initrd(iso, changes)?;
-        let packed = initrd.as_ref().map(Initrd::write).transpose().map_err(|source| {
-            IsoError::Area {
+        let packed = initrd
+            .as_ref()
+            .map(Initrd::write)
+            .transpose()
+            .map_err(|source| IsoError::Area {
                 offset: iso.area.offset,
                 source,
-            }
-        })?;
+            })?;
         let (kargs, warnings) = changed_kargs(iso, &changes.kargs)?;
         let mut plan = Self {
             regions: Vec::new(),
@@ -182,7 +184,7 @@ impl Plan {
         wanted: Vec<Region>,
     ) -> Result<(), IsoError> {
         for region in wanted {
-            if region.offset >= self.old_size {
+            if region.end() > self.old_size {
                 self.regions.push(region);
                 continue;
             }
@@ -229,7 +231,11 @@ fn changed_initrd(iso: &LiveIso, changes: &Changes) -> Result<Option<Initrd>, Is
             if !iso.features.live_initrd_network {
                 return Err(IsoError::NetworkUnsupported);
             }
-            initrd.set_keyfiles(files.iter().map(|(name, data)| (name.as_str(), data.as_slice())));
+            initrd.set_keyfiles(
+                files
+                    .iter()
+                    .map(|(name, data)| (name.as_str(), data.as_slice())),
+            );
         }
     }
     // Removing what is not there must not repack what another tool packed.
@@ -247,7 +253,9 @@ fn changed_kargs(
         KargsChange::Keep => (None, Vec::new()),
         // An ISO without kargs areas has nothing to be reset.
         KargsChange::Reset => match &iso.kargs {
-            Some(kargs) if kargs.default.is_some() => (Some(kargs.default()?.to_owned()), Vec::new()),
+            Some(kargs) if kargs.default.is_some() => {
+                (Some(kargs.default()?.to_owned()), Vec::new())
+            }
             _ => (None, Vec::new()),
         },
         KargsChange::Edit(edit) => {
@@ -256,7 +264,10 @@ fn changed_kargs(
         }
         KargsChange::EditDefault(edit) => {
             let kargs = iso.kargs()?;
-            let base = kargs.default.as_deref().map_or_else(|| kargs.current(), Ok)?;
+            let base = kargs
+                .default
+                .as_deref()
+                .map_or_else(|| kargs.current(), Ok)?;
             (Some(edit.apply(base)), edit.warnings().to_vec())
         }
     })

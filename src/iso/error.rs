@@ -218,7 +218,9 @@ pub enum IsoError {
         offset: u64,
     },
     /// The journal of an interrupted change belongs to other content.
-    #[error("{journal} is the journal of an interrupted change, but {iso} is not what it describes")]
+    #[error(
+        "{journal} is the journal of an interrupted change, but {iso} is not what it describes"
+    )]
     Journal {
         /// The journal.
         journal: PathBuf,
@@ -327,14 +329,18 @@ impl IsoError {
             }
             Self::NoDefaultKargs => "start again from the downloaded ISO",
             Self::KargsTooLong { .. } => "use network keyfiles instead of `ip=` arguments",
-            Self::HasIgnition | Self::HasNetwork | Self::Customised(_) => "add --force to replace it",
+            Self::HasIgnition | Self::HasNetwork | Self::Customised(_) => {
+                "add --force to replace it"
+            }
             Self::NetworkUnsupported => {
                 "keyfiles need RHCOS 4.10 or newer; use `ip=` kernel arguments"
             }
             Self::OutputExists(_) => "add --force to replace it, or choose another name",
             Self::OutputIsInput(_) => "leave -o away to change the ISO in place",
             Self::Busy(_) => "wait until the other snoforge is done",
-            Self::ReadBack { .. } => "the medium does not keep what is written to it: use another one",
+            Self::ReadBack { .. } => {
+                "the medium does not keep what is written to it: use another one"
+            }
             Self::Journal { .. } => {
                 "when the ISO was replaced since then, delete the journal and run again"
             }

@@ -96,7 +96,12 @@ impl LiveIso {
         }
         // Where the defaults are not recorded, arguments cannot be told from them.
         let changed = |kargs: &Kargs| kargs.default.is_some() && kargs.is_modified();
-        found.extend(self.kargs.as_ref().is_some_and(changed).then_some("kernel arguments"));
+        found.extend(
+            self.kargs
+                .as_ref()
+                .is_some_and(changed)
+                .then_some("kernel arguments"),
+        );
         (!found.is_empty()).then(|| found.join(", "))
     }
 }

@@ -83,7 +83,9 @@ pub(super) fn ignition_area(
     let file_length = u64::from(extent.length);
     let from = info.offset.unwrap_or(0);
     let length = info.length.unwrap_or(file_length.saturating_sub(from));
-    let inside = from.checked_add(length).is_some_and(|end| end <= file_length);
+    let inside = from
+        .checked_add(length)
+        .is_some_and(|end| end <= file_length);
     if !inside || length == 0 || length > MAX_AREA {
         return Err(wrong(format!(
             "an area of {length} bytes at {from} in `{}`, which has {file_length}",

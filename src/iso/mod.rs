@@ -18,6 +18,8 @@
 
 mod changes;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod grow;
 mod image;
 pub mod initrd;

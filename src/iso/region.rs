@@ -62,7 +62,10 @@ mod tests {
             contents: contents.to_vec(),
         };
         assert_eq!(region(10, b"abcd").changed(b"abcd"), None);
-        assert_eq!(region(10, b"abcd").changed(b"aXXd"), Some(region(11, b"bc")));
+        assert_eq!(
+            region(10, b"abcd").changed(b"aXXd"),
+            Some(region(11, b"bc"))
+        );
         assert_eq!(region(10, b"abcd").changed(b"Xbcd"), Some(region(10, b"a")));
         assert_eq!(region(10, b"abcd").changed(b"abcX"), Some(region(13, b"d")));
     }

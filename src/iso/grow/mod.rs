@@ -95,7 +95,11 @@ pub(super) fn plan(
     let overlay = Overlay {
         source,
         regions: &undo.regions,
-        size: if source.is_device() { source.size() } else { undo.size },
+        size: if source.is_device() {
+            source.size()
+        } else {
+            undo.size
+        },
     };
     from_pristine(&overlay, &LiveIso::read(&overlay)?, packed)
 }
@@ -118,7 +122,10 @@ fn from_pristine(
     }
     let start = old_size.max(iso.volume.size()).next_multiple_of(SECTOR);
     let capacity = needed.next_multiple_of(STEP);
-    packed.resize(usize::try_from(capacity).map_err(|_| refuse("it is too large"))?, 0);
+    packed.resize(
+        usize::try_from(capacity).map_err(|_| refuse("it is too large"))?,
+        0,
+    );
     let mut changed = pointers(source, iso, start, capacity)?;
     // The length of the undo record does not depend on where the volume ends: everything is counted once, then written.
     let sized = |end: u64| -> Result<(Vec<Region>, u64), IsoError> {

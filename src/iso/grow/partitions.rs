@@ -127,18 +127,27 @@ impl Tables {
 
     /// Whether a partition begins where or after the volume ends.
     pub(super) fn has_more_than(&self, volume: u64) -> bool {
-        let gpt = self.gpt.iter().flat_map(Gpt::partitions).map(|(start, _)| start);
+        let gpt = self
+            .gpt
+            .iter()
+            .flat_map(Gpt::partitions)
+            .map(|(start, _)| start);
         let starts = gpt.chain(self.mbr_partitions().map(|(start, _)| start));
-        starts.into_iter().any(|start| start.saturating_mul(BLOCK) >= volume)
+        starts
+            .into_iter()
+            .any(|start| start.saturating_mul(BLOCK) >= volume)
     }
 
     /// Start and length in blocks.
     fn mbr_partitions(&self) -> impl Iterator<Item = (u64, u64)> {
         let entries = self.mbr.as_deref().and_then(|mbr| mbr.get(446..510));
-        entries.unwrap_or_default().chunks_exact(16).filter_map(|entry| {
-            let (start, length) = (u32_at(entry, 8)?, u32_at(entry, 12)?);
-            (length > 0).then_some((u64::from(start), u64::from(length)))
-        })
+        entries
+            .unwrap_or_default()
+            .chunks_exact(16)
+            .filter_map(|entry| {
+                let (start, length) = (u32_at(entry, 8)?, u32_at(entry, 12)?);
+                (length > 0).then_some((u64::from(start), u64::from(length)))
+            })
     }
 
     /// The tables for a volume that grew from `old` to `new` bytes, and the size of the image.
@@ -146,7 +155,10 @@ impl Tables {
         let Some(mbr) = &self.mbr else {
             return (Vec::new(), new);
         };
-        let backup = self.gpt.as_ref().map_or(0, |gpt| (gpt.array_blocks() + 1) * BLOCK);
+        let backup = self
+            .gpt
+            .as_ref()
+            .map_or(0, |gpt| (gpt.array_blocks() + 1) * BLOCK);
         let size = (new + backup).next_multiple_of(cylinder);
         let blocks = size / BLOCK;
         let mut regions = vec![Region {

@@ -64,13 +64,14 @@ pub(super) fn find(source: &dyn ReadAt, offset: u64) -> Result<Option<Undo>, Iso
     let Some(length) = head.strip_prefix(MAGIC).and_then(|h| u64_at(h, 16)) else {
         return Ok(None);
     };
-    let fits = offset.checked_add(length).is_some_and(|end| end <= source.size());
+    let fits = offset
+        .checked_add(length)
+        .is_some_and(|end| end <= source.size());
     if !fits || !(SECTOR..=MAX_RECORD).contains(&length) {
         return Ok(None);
     }
-    Ok(parse(&read(source, offset, length)?).filter(|undo| {
-        undo.size <= offset && undo.regions.iter().all(|r| r.end() <= undo.size)
-    }))
+    Ok(parse(&read(source, offset, length)?)
+        .filter(|undo| undo.size <= offset && undo.regions.iter().all(|r| r.end() <= undo.size)))
 }
 
 fn parse(record: &[u8]) -> Option<Undo> {

@@ -24,17 +24,25 @@ const BLOCK_HEADER_64_MIB: [u8; 12] = [2, 0, 0x21, 1, 0x1c, 0, 0, 0, 0x10, 0xcf,
 
 /// Compresses with xz.
 pub(super) fn xz(bytes: &[u8]) -> Result<Vec<u8>, InitrdError> {
-    let covering = u32::try_from(bytes.len()).unwrap_or(DICTIONARY).min(DICTIONARY);
-    let dictionary = covering.next_power_of_two().clamp(MIN_DICTIONARY, DICTIONARY);
-    let out = xz_with(bytes, dictionary);
-    let mut out = out.map_err(|e| InitrdError::Encode(e.to_string()))?;
-    if let Some(header) = out.get_mut(BLOCK_HEADER) {
+    let covering = u32::try_from(bytes.len())
+        .unwrap_or(DICTIONARY)
+        .min(DICTIONARY);
+    let dictionary = covering
+        .next_power_of_two()
+        .clamp(MIN_DICTIONARY, DICTIONARY);
+    let mut out = xz_with(bytes, dictionary)?;
+    // Without input there is no block.
+    if let Some(header) = out.get_mut(BLOCK_HEADER).filter(|_| !bytes.is_empty()) {
         header.copy_from_slice(&BLOCK_HEADER_64_MIB);
     }
     Ok(out)
 }
 
-pub(super) fn xz_with(bytes: &[u8], dictionary: u32) -> io::Result<Vec<u8>> {
+pub(super) fn xz_with(bytes: &[u8], dictionary: u32) -> Result<Vec<u8>, InitrdError> {
+    encode(bytes, dictionary).map_err(|e| InitrdError::Encode(e.to_string()))
+}
+
+fn encode(bytes: &[u8], dictionary: u32) -> io::Result<Vec<u8>> {
     let mut options = LzmaOptions::new_preset(9)?;
     options.dict_size(dictionary);
     let mut filters = Filters::new();

@@ -99,14 +99,20 @@ impl<'a> Header<'a> {
             return Err(bad("the length of the name is wrong"));
         }
         let data_size = usize::try_from(field(6)?).unwrap_or(usize::MAX);
-        let name = bytes.get(HEADER..HEADER + name_size).and_then(|n| n.strip_suffix(b"\0"));
+        let name = bytes
+            .get(HEADER..HEADER + name_size)
+            .and_then(|n| n.strip_suffix(b"\0"));
         let name = name.ok_or_else(|| bad("the name has no end"))?;
         let name = std::str::from_utf8(name).map_err(|_| bad("the name is not UTF-8"))?;
         let data_at = aligned(HEADER + name_size);
-        let data = data_at.checked_add(data_size).and_then(|end| bytes.get(data_at..end));
+        let data = data_at
+            .checked_add(data_size)
+            .and_then(|end| bytes.get(data_at..end));
         let data = data.ok_or_else(|| bad("the data end early"))?;
         // The last padding may be missing.
-        let rest = bytes.get(aligned(data_at + data_size)..).unwrap_or_default();
+        let rest = bytes
+            .get(aligned(data_at + data_size)..)
+            .unwrap_or_default();
         let header = Self {
             inode: (field(7)?, field(8)?, field(0)?),
             mode: field(1)?,
@@ -153,7 +159,11 @@ pub(super) fn write(members: &Members) -> Vec<u8> {
     for (path, member) in members {
         let mut parents: Vec<&str> = path.split('/').collect();
         parents.pop();
-        let common = inside.iter().zip(&parents).take_while(|(a, b)| a == b).count();
+        let common = inside
+            .iter()
+            .zip(&parents)
+            .take_while(|(a, b)| a == b)
+            .count();
         inside.truncate(common);
         for part in parents.iter().skip(common) {
             inside.push(part);
@@ -179,8 +189,21 @@ impl Writer {
     fn add(&mut self, name: &str, member: &Member) {
         let (major, minor) = member.rdev;
         let size = member.data.len();
-        let ids = [self.index, member.mode as usize, member.uid as usize, member.gid as usize];
-        let rest = [1, member.mtime as usize, size, 0, 0, major as usize, minor as usize];
+        let ids = [
+            self.index,
+            member.mode as usize,
+            member.uid as usize,
+            member.gid as usize,
+        ];
+        let rest = [
+            1,
+            member.mtime as usize,
+            size,
+            0,
+            0,
+            major as usize,
+            minor as usize,
+        ];
         self.bytes.extend(b"070701");
         for number in ids.into_iter().chain(rest).chain([name.len() + 1, 0]) {
             self.bytes.extend(format!("{number:08x}").bytes());

@@ -102,7 +102,8 @@ impl Initrd {
 
     /// Adds or replaces a regular file.
     pub fn set(&mut self, path: &str, data: Vec<u8>) {
-        self.members.insert(path.to_owned(), Member::new(FILE_MODE, data));
+        self.members
+            .insert(path.to_owned(), Member::new(FILE_MODE, data));
     }
 
     /// Removes a member.
@@ -113,7 +114,9 @@ impl Initrd {
     /// The embedded keyfiles by name.
     pub fn keyfiles(&self) -> BTreeMap<&str, &[u8]> {
         let files = self.members.iter().filter_map(|(path, member)| {
-            let name = path.strip_prefix(NETWORK_DIR).filter(|n| !n.contains('/'))?;
+            let name = path
+                .strip_prefix(NETWORK_DIR)
+                .filter(|n| !n.contains('/'))?;
             let regular = member.mode & 0o170_000 == 0o100_000;
             regular.then_some((name, member.data.as_slice()))
         });
@@ -122,7 +125,11 @@ impl Initrd {
 
     /// Replaces every keyfile.
     pub fn set_keyfiles<'a>(&mut self, files: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
-        let old: Vec<String> = self.keyfiles().keys().map(|n| format!("{NETWORK_DIR}{n}")).collect();
+        let old: Vec<String> = self
+            .keyfiles()
+            .keys()
+            .map(|n| format!("{NETWORK_DIR}{n}"))
+            .collect();
         for path in old {
             self.members.remove(&path);
         }
@@ -133,7 +140,9 @@ impl Initrd {
 
     /// Paths of the members, sorted, with the bytes of each.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Member)> {
-        self.members.iter().map(|(path, member)| (path.as_str(), member))
+        self.members
+            .iter()
+            .map(|(path, member)| (path.as_str(), member))
     }
 
     /// Whether there are no members.

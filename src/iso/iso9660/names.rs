@@ -44,11 +44,7 @@ impl Naming {
     }
 
     /// The name of a record.
-    pub(super) fn name(
-        self,
-        source: &dyn ReadAt,
-        record: &Record<'_>,
-    ) -> Result<String, IsoError> {
+    pub(super) fn name(self, source: &dyn ReadAt, record: &Record<'_>) -> Result<String, IsoError> {
         match self {
             Self::RockRidge { skip } => Ok(rock_ridge(source, record.system_use, skip)?
                 .unwrap_or_else(|| plain(&String::from_utf8_lossy(record.name)))),
@@ -96,7 +92,10 @@ fn rock_ridge(
     skip: u8,
 ) -> Result<Option<String>, IsoError> {
     let mut name: Option<Vec<u8>> = None;
-    let mut area = system_use.get(usize::from(skip)..).unwrap_or_default().to_vec();
+    let mut area = system_use
+        .get(usize::from(skip)..)
+        .unwrap_or_default()
+        .to_vec();
     for _ in 0..MAX_CONTINUATIONS {
         let Some((at, length)) = one_area(&area, &mut name) else {
             break;

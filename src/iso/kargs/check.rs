@@ -61,7 +61,9 @@ fn fate(c: char) -> Option<&'static str> {
         '$' => "GRUB takes for a variable",
         '\\' | '`' => "GRUB drops or interprets",
         ';' => "ends the command in GRUB: everything after it is lost",
-        '{' | '}' | '<' | '>' | '|' | '&' => "is a syntax error in GRUB: the machine would not boot",
+        '{' | '}' | '<' | '>' | '|' | '&' => {
+            "is a syntax error in GRUB: the machine would not boot"
+        }
         c if !c.is_ascii() => "is not ASCII",
         _ => return None,
     })

@@ -19,11 +19,7 @@ impl Edit {
     ///
     /// # Errors
     /// [`IsoError::BadKarg`] for what a boot loader would not pass on; [`IsoError::BadReplace`].
-    pub fn new<S: AsRef<str>>(
-        append: &[S],
-        delete: &[S],
-        replace: &[S],
-    ) -> Result<Self, IsoError> {
+    pub fn new<S: AsRef<str>>(append: &[S], delete: &[S], replace: &[S]) -> Result<Self, IsoError> {
         let mut edit = Self::default();
         for text in append {
             edit.warnings.extend(check::check(text.as_ref())?);
@@ -94,7 +90,9 @@ fn substitute(line: &str, run: &[String], new: &str) -> String {
         let hit = pending.len() >= run.len()
             && std::iter::zip(run, &pending).all(|(wanted, (_, word))| wanted == word);
         let taken: Vec<(&str, &str)> = pending.drain(..if hit { run.len() } else { 1 }).collect();
-        let Some((blank, word)) = taken.first() else { break };
+        let Some((blank, word)) = taken.first() else {
+            break;
+        };
         let word = if hit { new } else { word };
         if word.is_empty() {
             continue;

@@ -35,7 +35,9 @@ pub(super) fn header(source: &dyn ReadAt) -> Result<Option<Found>, IsoError> {
     let (size, default) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let length = usize::try_from(size).unwrap_or(usize::MAX);
     if length == 0 || length > MAX_SIZE {
-        return Err(wrong(format!("areas of {size} bytes (more than {MAX_SIZE})")));
+        return Err(wrong(format!(
+            "areas of {size} bytes (more than {MAX_SIZE})"
+        )));
     }
     let area = |offset| Area {
         file: None,
@@ -44,7 +46,10 @@ pub(super) fn header(source: &dyn ReadAt) -> Result<Option<Found>, IsoError> {
         pad: '#',
         end: '\n',
     };
-    let areas: Vec<Area> = numbers.take_while(|offset| *offset != 0).map(area).collect();
+    let areas: Vec<Area> = numbers
+        .take_while(|offset| *offset != 0)
+        .map(area)
+        .collect();
     if areas.is_empty() {
         return Err(wrong("no area is there".to_owned()));
     }
@@ -97,7 +102,11 @@ fn within(text: &[u8]) -> Option<(usize, usize)> {
     if before.get(newline) != Some(&b'\n') {
         return None;
     }
-    let line_start = before.get(..newline)?.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    let line_start = before
+        .get(..newline)?
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |n| n + 1);
     let line = text.get(line_start..newline)?;
     let start = line_start + second_word_end(line)?;
     Some((start, marker.checked_sub(start)?)).filter(|(_, length)| *length <= MAX_SIZE)
@@ -109,7 +118,11 @@ fn second_word_end(line: &[u8]) -> Option<usize> {
     let mut at = 0;
     for _ in 0..2 {
         at += line.get(at..)?.iter().position(|b| !blank(b))?;
-        at += line.get(at..)?.iter().position(blank).unwrap_or(line.len() - at);
+        at += line
+            .get(at..)?
+            .iter()
+            .position(blank)
+            .unwrap_or(line.len() - at);
     }
     Some((at + 1).min(line.len()))
 }
@@ -121,9 +134,18 @@ mod tests {
     #[test]
     fn finds_the_area_before_a_marker() {
         for (text, expected) in [
-            ("x\n\tlinux /vmlinuz a b\n#### COREOS_KARG_EMBED_AREA\n", Some("a b\n###")),
-            ("  append initrd=/i a\n## COREOS_KARG_EMBED_AREA\n", Some("a\n#")),
-            ("  append initrd=/i a\n# COREOS_KARG_EMBED_AREA\n", Some("a\n")),
+            (
+                "x\n\tlinux /vmlinuz a b\n#### COREOS_KARG_EMBED_AREA\n",
+                Some("a b\n###"),
+            ),
+            (
+                "  append initrd=/i a\n## COREOS_KARG_EMBED_AREA\n",
+                Some("a\n#"),
+            ),
+            (
+                "  append initrd=/i a\n# COREOS_KARG_EMBED_AREA\n",
+                Some("a\n"),
+            ),
             ("  append initrd=/i a\n COREOS_KARG_EMBED_AREA\n", None),
             ("linux\n## COREOS_KARG_EMBED_AREA\n", None),
             ("no marker", None),

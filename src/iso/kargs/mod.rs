@@ -100,7 +100,10 @@ impl Kargs {
             return Ok(None);
         };
         areas.sort_by_key(|area| area.offset);
-        let held = areas.iter().map(|area| area.read(source)).collect::<Result<_, _>>()?;
+        let held = areas
+            .iter()
+            .map(|area| area.read(source))
+            .collect::<Result<_, _>>()?;
         Ok(Some(Self {
             origin,
             areas,
@@ -151,7 +154,10 @@ impl Kargs {
     /// # Errors
     /// [`IsoError::KargsTooLong`]
     pub(super) fn regions(&self, kargs: &str) -> Result<Vec<Region>, IsoError> {
-        self.areas.iter().map(|area| area.region(kargs.trim())).collect()
+        self.areas
+            .iter()
+            .map(|area| area.region(kargs.trim()))
+            .collect()
     }
 }
 
@@ -192,11 +198,15 @@ fn described(source: &dyn ReadAt, volume: &Volume, info: Info) -> Result<Found, 
         size,
     } = info;
     if size > MAX_SIZE {
-        return Err(wrong(format!("areas of {size} bytes (more than {MAX_SIZE})")));
+        return Err(wrong(format!(
+            "areas of {size} bytes (more than {MAX_SIZE})"
+        )));
     }
     if default.len() > size {
         let length = default.len();
-        return Err(wrong(format!("{length} bytes of default arguments in areas of {size}")));
+        return Err(wrong(format!(
+            "{length} bytes of default arguments in areas of {size}"
+        )));
     }
     let mut areas = Vec::new();
     for location in files {
@@ -210,7 +220,9 @@ fn described(source: &dyn ReadAt, volume: &Volume, info: Info) -> Result<Found, 
         }
         let (pad, end) = (location.pad.unwrap_or('#'), location.end.unwrap_or('\n'));
         if !pad.is_ascii() || !end.is_ascii() {
-            return Err(wrong(format!("the filling of the area in `{path}` is not ASCII")));
+            return Err(wrong(format!(
+                "the filling of the area in `{path}` is not ASCII"
+            )));
         }
         areas.push(Area {
             offset: extent.lba.offset() + location.offset,
