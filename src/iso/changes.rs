@@ -114,10 +114,11 @@ impl Plan {
                 source,
             })?;
         let (kargs, warnings) = changed_kargs(iso, &changes.kargs)?;
+        let old_size = grow::image_end(source, iso)?;
         let mut plan = Self {
             regions: Vec::new(),
-            old_size: source.size(),
-            new_size: source.size(),
+            old_size,
+            new_size: old_size,
             used: packed.as_ref().map_or(0, |p| p.len() as u64),
             capacity: iso.area.length,
             grows: false,
@@ -156,7 +157,8 @@ impl Plan {
         {
             self.new_size = undo.size;
             self.capacity = undo.capacity;
-            return Ok(undo.regions);
+            let left_behind = grow::left_behind(source, iso);
+            return Ok(undo.regions.into_iter().chain(left_behind).collect());
         }
         packed.resize(usize::try_from(iso.area.length).unwrap_or(usize::MAX), 0);
         Ok(vec![Region {

@@ -28,6 +28,7 @@ pub mod kargs;
 mod layout;
 mod region;
 mod source;
+pub mod write;
 
 pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan};
 pub use error::{Category, InitrdError, IsoError};

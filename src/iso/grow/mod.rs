@@ -67,6 +67,13 @@ pub(super) fn undo(source: &dyn ReadAt, iso: &LiveIso) -> Result<Option<Undo>, I
     undo::find(source, iso.area.offset + iso.area.length)
 }
 
+/// What empties the place at the end of a device, which cannot be cut off as the end of a file can.
+pub(super) fn left_behind(source: &dyn ReadAt, iso: &LiveIso) -> Option<Region> {
+    source
+        .is_device()
+        .then(|| zeroes(iso.area.offset, iso.area.length))
+}
+
 /// Where the ISO ends on its medium.
 ///
 /// # Errors
