@@ -10,6 +10,7 @@ pub mod config;
 pub mod data_url;
 pub mod edit;
 mod error;
+pub mod patch;
 mod shape;
 mod version;
 pub mod view;
