@@ -33,13 +33,13 @@ pub struct Options {
     pub motd: Option<String>,
     /// The pull secret (a `config.json`) that replaces the one of the live stage.
     pub pull_secret: Option<Secret>,
-    /// Repositories (`host/path`, no tag or digest) that the data partition holds; empty when unknown: then [`GENERIC_HOSTS`].
+    /// Repositories (`host/path`, no tag or digest) that the data partition holds; empty when unknown: then whole registries are mirrored.
     pub sources: Vec<String>,
 }
 
 /// Registries that OpenShift and its operators come from. A mirror for a whole host costs one refused request on loopback for each
 /// image that the partition does not hold.
-pub const GENERIC_HOSTS: [&str; 5] = [
+pub(super) const GENERIC_HOSTS: [&str; 5] = [
     "nvcr.io",
     "quay.io",
     "registry.access.redhat.com",
