@@ -6,8 +6,10 @@
     reason = "a test may stop at the first broken invariant"
 )]
 
+mod machine;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proptest::prelude::*;
 use snoforge::exec;
@@ -586,137 +588,5 @@ proptest! {
         prop_assert!(plan(&once, &second).unwrap().edits.is_empty());
         let over = patched(&patched(&before, &first), &second);
         prop_assert_eq!(over.render(), once.render());
-    }
-}
-
-/// Everything the script calls exists on RHCOS of every era; these are the checks a bench machine can do.
-#[test]
-fn scripts_are_clean() {
-    let script = root().join("ignition/snoforge-data");
-    exec::run("bash", &["-n".as_ref(), script.as_os_str()]).unwrap();
-    if has_tool("shellcheck") {
-        exec::run("shellcheck", &[script.as_os_str()]).unwrap();
-    }
-    let wrong = exec::run("bash", &[script.as_os_str(), "reboot".as_ref()])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        wrong.contains("SNOFORGE_LABEL") || wrong.contains("usage"),
-        "{wrong}"
-    );
-}
-
-/// systemd itself reads our units, with everything that they order against; in a root of their own.
-#[test]
-fn systemd_takes_the_units() {
-    if !has_tool("systemd-analyze") {
-        return;
-    }
-    for (era, loader) in [
-        ("era-a", Loader::Registry),
-        ("era-b", Loader::Copy),
-        ("era-c", Loader::Copy),
-    ] {
-        let options = Options { loader, ..full() };
-        let config = patched(&stock(era), &options);
-        let dir = tempfile::tempdir().unwrap();
-        let units = write_units(&config, dir.path());
-        let output = exec::run("systemd-analyze", &units);
-        assert!(output.is_ok(), "{era}: {output:?}");
-    }
-}
-
-/// Writes the units of a config, with stand-ins for those of the image, and returns the arguments of `systemd-analyze verify`.
-fn write_units(config: &Config, root: &Path) -> Vec<String> {
-    let system = root.join("etc/systemd/system");
-    let put = |path: PathBuf, text: &str| {
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    };
-    for target in [
-        "sysinit",
-        "basic",
-        "multi-user",
-        "shutdown",
-        "network-online",
-        "network",
-        "getty",
-        "local-fs",
-    ] {
-        put(
-            system.join(format!("{target}.target")),
-            "[Unit]\nDescription=x\nDefaultDependencies=no\n",
-        );
-    }
-    for service in [
-        "crio",
-        "crio-wipe",
-        "rpc-statd",
-        "NetworkManager",
-        "chronyd",
-    ] {
-        put(
-            system.join(format!("{service}.service")),
-            "[Service]\nExecStart=/bin/true\n",
-        );
-    }
-    for program in [
-        "bin/true",
-        "bin/sh",
-        "usr/bin/systemctl",
-        "usr/lib/systemd/systemd-journal-gatewayd",
-        "usr/local/bin/snoforge",
-    ] {
-        put(root.join(program), "#!/bin/sh\n");
-    }
-    for file in config.files() {
-        let path = file.path().trim_start_matches('/');
-        if let Ok(Some(bytes)) = file.bytes() {
-            put(root.join(path), &String::from_utf8_lossy(&bytes));
-        }
-    }
-    put(root.join("etc/snoforge/chronyd.env"), "OPTIONS=x\n");
-    let mut names = Vec::new();
-    for unit in config.units() {
-        if let Some(text) = unit.contents() {
-            put(system.join(unit.name()), text);
-        }
-        for dropin in unit.dropins() {
-            let directory = system.join(format!("{}.d", unit.name()));
-            put(directory.join(dropin.name()), dropin.contents().unwrap());
-        }
-        if unit.name().starts_with("snoforge-") {
-            names.push(unit.name().replace("@.", "@ai."));
-        }
-    }
-    executable(root);
-    names.extend(
-        [
-            "release-image.service",
-            "kubelet.service",
-            "bootkube.service",
-            "crio.service",
-        ]
-        .map(str::to_owned),
-    );
-    let root = format!("--root={}", root.display());
-    [
-        vec!["verify".to_owned(), "--man=no".to_owned(), root],
-        names,
-    ]
-    .concat()
-}
-
-fn executable(directory: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    for entry in fs_err::read_dir(directory).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            executable(&path);
-        } else if path.to_string_lossy().contains("/bin/")
-            || path.to_string_lossy().contains("/lib/")
-        {
-            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
     }
 }
