@@ -9,9 +9,11 @@
 mod apply;
 pub mod config;
 pub mod data_url;
+pub mod diff;
 pub mod edit;
 mod error;
 pub mod fit;
+pub mod inspect;
 pub mod lint;
 pub mod patch;
 pub mod secrets;
