@@ -6,6 +6,7 @@
 //!
 //! Not done here: fetching remote sources, merging configs, packing into the embed area (room `iso`).
 
+pub mod certs;
 pub mod config;
 pub mod data_url;
 pub mod edit;
