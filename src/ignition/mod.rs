@@ -7,6 +7,7 @@
 //! Not done here: fetching remote sources, merging configs, packing into the embed area (room `iso`).
 
 mod apply;
+pub mod certs;
 pub mod config;
 pub mod data_url;
 pub mod diff;
