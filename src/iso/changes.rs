@@ -10,6 +10,7 @@ use super::initrd::{CONFIG, Initrd};
 use super::kargs::{Edit, Warning};
 use super::region::Region;
 use super::source::{ReadAt, read};
+use crate::ignition::{self, Config, fit::Step};
 
 /// What happens to one kind of embedded content.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -206,6 +207,32 @@ impl Plan {
     pub fn bytes(&self) -> u64 {
         self.regions.iter().map(|r| r.contents.len() as u64).sum()
     }
+}
+
+/// The changes with `config` embedded, as it is (`bytes`) when it fits, else in the smallest form of the fit ladder; and the steps that
+/// were tried. Whether the area must grow is for [`Plan::new`] to see.
+///
+/// # Errors
+/// What is embedded already cannot be read.
+pub fn fit(
+    iso: &LiveIso,
+    config: &Config,
+    bytes: &[u8],
+    changes: Changes,
+) -> Result<(Changes, Vec<Step>), IsoError> {
+    let with = |bytes: &[u8]| Changes {
+        ignition: Change::Set(bytes.to_vec()),
+        ..changes.clone()
+    };
+    changed_initrd(iso, &with(bytes))?;
+    let packed = |bytes: &[u8]| {
+        let initrd = changed_initrd(iso, &with(bytes)).ok().flatten();
+        let packed = initrd.and_then(|initrd| initrd.write().ok());
+        packed.map_or(usize::MAX, |packed| packed.len())
+    };
+    let area = usize::try_from(iso.area.length).unwrap_or(usize::MAX);
+    let fitted = ignition::fit::fit(bytes, config, area, &packed);
+    Ok((with(&fitted.bytes), fitted.steps))
 }
 
 /// None when the embed area stays as it is.

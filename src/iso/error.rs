@@ -151,7 +151,7 @@ pub enum IsoError {
     /// The live system would not read keyfiles.
     #[error("this OS image does not read embedded network settings")]
     NetworkUnsupported,
-    /// A keyfile that NetworkManager would not read.
+    /// A keyfile that `NetworkManager` would not read.
     #[error("network keyfile `{name}`: {reason}")]
     BadKeyfile {
         /// Its name.

@@ -18,21 +18,27 @@
 
 mod changes;
 mod error;
+mod extract;
 #[cfg(test)]
 mod fixtures;
 mod grow;
 mod image;
 pub mod initrd;
+mod inspect;
 pub mod iso9660;
 pub mod kargs;
+mod keyfile;
 mod layout;
 mod region;
 mod source;
 pub mod write;
 
-pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan};
+pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan, fit};
 pub use error::{Category, InitrdError, IsoError};
+pub use extract::extract;
 pub use image::LiveIso;
+pub use inspect::{ConfigReport, KargsReport, MemberReport, Report};
+pub use keyfile::check_keyfile;
 pub use layout::{Features, IgnitionArea};
 pub use region::Region;
 pub use source::{Medium, ReadAt};

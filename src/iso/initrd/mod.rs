@@ -16,7 +16,7 @@ use super::error::InitrdError;
 
 /// The Ignition config of the live system.
 pub const CONFIG: &str = "config.ign";
-/// NetworkManager keyfiles of the live system.
+/// `NetworkManager` keyfiles of the live system.
 pub const NETWORK_DIR: &str = "etc/coreos-firstboot-network/";
 /// The most that an area expands to; nobody embeds more.
 const MAX_EXPANDED: usize = 64 << 20;
