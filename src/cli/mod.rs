@@ -7,6 +7,7 @@ mod exit;
 mod global;
 mod ignition;
 mod imageset;
+mod iso;
 mod precache;
 mod registry;
 mod values;
@@ -46,6 +47,9 @@ enum Command {
     /// Ignition configs: inspect, validate, compare.
     #[command(subcommand)]
     Ignition(ignition::Ignition),
+    /// The boot medium: look at and change CoreOS live ISOs.
+    #[command(subcommand)]
+    Iso(Box<iso::Iso>),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -120,6 +124,7 @@ impl Command {
             Self::Imageset(verb) => verb.run(context),
             Self::Precache(verb) => verb.run(context),
             Self::Ignition(verb) => verb.run(context),
+            Self::Iso(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

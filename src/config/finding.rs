@@ -59,7 +59,7 @@ impl fmt::Display for Finding {
 impl std::error::Error for Finding {}
 
 /// The candidate closest to `word`, case ignored, when it is close enough to be a slip of the pen.
-pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     const LONGEST: usize = 64;
     if word.len() > LONGEST {
         return None;

@@ -16,6 +16,7 @@ pub mod imageset;
 pub mod model;
 pub mod template;
 mod version;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use finding::Finding;
+pub(crate) use finding::nearest;

@@ -11,45 +11,45 @@ mod loader;
 mod scalar;
 mod syntax;
 
-pub(super) use loader::parse;
-pub(super) use scalar::Kind;
+pub(crate) use loader::parse;
+pub(crate) use scalar::Kind;
 
 use super::model::At;
 
 /// Far above any real file (the largest seen are some 100 KiB), far below what hurts.
-pub(super) const MAX_BYTES: usize = 4 << 20;
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 /// Nodes of one document, alias expansions counted.
-pub(super) const MAX_NODES: usize = 200_000;
+pub(crate) const MAX_NODES: usize = 200_000;
 
 /// The first document of a file.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// Its root; null when the file is empty.
-    pub(super) root: Node,
+    pub(crate) root: Node,
     /// Keys written more than once in one map; the tree holds the last value.
-    pub(super) duplicates: Vec<Duplicate>,
+    pub(crate) duplicates: Vec<Duplicate>,
 }
 
 /// A key that its map already had.
 #[derive(Debug)]
-pub(super) struct Duplicate {
-    pub(super) key: String,
+pub(crate) struct Duplicate {
+    pub(crate) key: String,
     /// Place of the second key.
-    pub(super) at: At,
+    pub(crate) at: At,
     /// Line of the second value, which is the line Go names.
-    pub(super) value_line: u32,
+    pub(crate) value_line: u32,
 }
 
 /// A value with its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) at: At,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) at: At,
+    pub(crate) value: Value,
 }
 
 /// What stands there.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// The text after YAML's escapes, and what it stands for.
     Scalar { text: String, kind: Kind },
     /// A sequence.
@@ -60,17 +60,17 @@ pub(super) enum Value {
 
 /// One key with its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) at: At,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) at: At,
+    pub(crate) value: Node,
 }
 
 /// Why a text is no YAML, in go-yaml's words (`yaml: line 4: did not find expected ',' or ']'`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) at: At,
-    pub(super) message: String,
+pub(crate) struct SyntaxError {
+    pub(crate) at: At,
+    pub(crate) message: String,
 }
 
 impl Node {
@@ -85,7 +85,7 @@ impl Node {
     }
 
     /// Whether this is `null`, `~` or nothing at all.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(
             self.value,
             Value::Scalar {
@@ -96,7 +96,7 @@ impl Node {
     }
 
     /// The entry with exactly this key.
-    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
@@ -104,7 +104,7 @@ impl Node {
     }
 
     /// The JSON name of what stands here, as `encoding/json` puts it in its errors.
-    pub(super) fn json_kind(&self) -> &'static str {
+    pub(crate) fn json_kind(&self) -> &'static str {
         match &self.value {
             Value::List(_) => "array",
             Value::Map(_) => "object",

@@ -292,7 +292,7 @@ fn remove_from(list: &mut Vec<Value>, key: &str, name: &str) -> Change {
 }
 
 /// The hash of other bytes by the function that `hash` names; none when it names none.
-fn rehash(hash: &str, bytes: &[u8]) -> Option<String> {
+pub(super) fn rehash(hash: &str, bytes: &[u8]) -> Option<String> {
     match hash.split_once('-')? {
         ("sha256", _) => Some(format!(
             "sha256-{}",

@@ -7,6 +7,7 @@
 //! Not done here: fetching remote sources, merging configs, packing into the embed area (room `iso`).
 
 mod apply;
+pub mod certs;
 pub mod config;
 pub mod data_url;
 pub mod diff;
@@ -15,6 +16,7 @@ mod error;
 pub mod fit;
 pub mod inspect;
 pub mod lint;
+pub mod patch;
 pub mod secrets;
 mod shape;
 pub mod unit;

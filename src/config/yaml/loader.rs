@@ -9,7 +9,7 @@ use super::{Document, Duplicate, Entry, MAX_BYTES, MAX_NODES, Node, SyntaxError,
 use crate::config::model::At;
 
 /// Reads the first document of a text.
-pub(in crate::config) fn parse(text: &str) -> Result<Document, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Document, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_BYTES {
         let message = format!(

@@ -2,7 +2,7 @@
 
 /// What a scalar stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Kind {
+pub(crate) enum Kind {
     /// `~`, `null` or nothing.
     Null,
     /// `true`, `yes`, `on` and their opposites.

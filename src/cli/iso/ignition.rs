@@ -1,0 +1,126 @@
+//! `iso ignition embed|show|remove`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::Input;
+use super::sink::Sink;
+use crate::cli::context::{Context, raw};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::ignition::load;
+use crate::ignition::{Config, fit::Step};
+use crate::iso::{Change, Changes, IsoError, LiveIso, fit};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ignition {
+    /// Embed an Ignition config; one that does not fit is made smaller, else the area larger.
+    Embed(Embed),
+    /// Print the embedded Ignition config.
+    Show(Show),
+    /// Remove the embedded Ignition config.
+    Remove(Remove),
+}
+
+impl Ignition {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Embed(args) => args.run(context),
+            Self::Show(Show { input }) => raw(input.open(context)?.1.ignition()?),
+            Self::Remove(Remove { input, sink }) => sink.change(context, &input, |_| {
+                Ok(Changes {
+                    ignition: Change::Remove,
+                    ..Changes::default()
+                })
+            }),
+        }
+    }
+}
+
+/// Flags of `embed`.
+#[derive(Debug, Args)]
+pub(crate) struct Embed {
+    /// The config; stdin when absent.
+    #[arg(short, long, value_name = "FILE")]
+    ignition_file: Option<PathBuf>,
+    /// Fail when the config does not fit as it is.
+    #[arg(long)]
+    exact: bool,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    sink: Sink,
+}
+
+/// Flags of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    input: Input,
+}
+
+/// Flags of `remove`.
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    sink: Sink,
+}
+
+impl Embed {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        self.sink.preflight(&self.input)?;
+        let path = self.ignition_file.as_deref().unwrap_or(Path::new("-"));
+        let (bytes, config) = load(path)?;
+        if config.version().major() < 3 {
+            let message = format!(
+                "{}: Ignition spec {} is too old: CoreOS live ISOs take 3.0 and newer",
+                path.display(),
+                config.version()
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        self.sink.change(context, &self.input, |iso| {
+            // An unreadable area holds nothing that could be kept.
+            let clear = self.sink.force && iso.initrd().is_err();
+            if !clear && !self.sink.force && iso.initrd()?.get(crate::iso::initrd::CONFIG).is_some()
+            {
+                return Err(IsoError::HasIgnition.into());
+            }
+            let changes = Changes {
+                clear,
+                may_grow: !self.exact,
+                ..Changes::default()
+            };
+            if self.exact {
+                return Ok(Changes {
+                    ignition: Change::Set(bytes),
+                    ..changes
+                });
+            }
+            fitted(context, iso, &config, &bytes, changes)
+        })
+    }
+}
+
+/// The changes with the config in a form that fits, as far as that can be; every step is said.
+pub(super) fn fitted(
+    context: &Context,
+    iso: &LiveIso,
+    config: &Config,
+    bytes: &[u8],
+    changes: Changes,
+) -> Result<Changes, Failure> {
+    let (changes, steps) = fit(iso, config, bytes, changes)?;
+    say_steps(context, &steps);
+    Ok(changes)
+}
+
+/// One line for each step.
+pub(super) fn say_steps(context: &Context, steps: &[Step]) {
+    for step in steps {
+        context.say(&format!("the config does not fit: {step}"));
+    }
+}

@@ -1,0 +1,108 @@
+//! `snoforge iso`: look at and change CoreOS live ISOs. Flags are those of `coreos-installer iso`, except that the output is `-o` only:
+//! `--output` chooses the form of the result everywhere.
+
+mod extract;
+mod ignition;
+mod inspect;
+mod kargs;
+mod network;
+mod reset;
+mod sink;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::context::{Context, env_path};
+use super::exit::{Categorised, Exit, Failure};
+use crate::iso::{Category, IsoError, LiveIso, Medium, write};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Iso {
+    /// Show what a live ISO is and what is embedded in it.
+    Inspect(inspect::Inspect),
+    /// The embedded Ignition config.
+    #[command(subcommand)]
+    Ignition(ignition::Ignition),
+    /// The kernel arguments of the live system.
+    #[command(subcommand)]
+    Kargs(kargs::Kargs),
+    /// The embedded NetworkManager keyfiles.
+    #[command(subcommand)]
+    Network(network::Network),
+    /// Put everything back as the ISO was made; repairs a half-written or garbled one.
+    Reset(reset::Reset),
+    /// Copy files out of the ISO.
+    Extract(extract::Extract),
+}
+
+impl Iso {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// What the verb says.
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Inspect(args) => args.run(context),
+            Self::Ignition(verb) => verb.run(context),
+            Self::Kargs(verb) => verb.run(context),
+            Self::Network(verb) => verb.run(context),
+            Self::Reset(args) => args.run(context),
+            Self::Extract(args) => args.run(context),
+        }
+    }
+}
+
+/// The ISO that a verb looks at.
+#[derive(Debug, Args)]
+pub(super) struct Input {
+    /// Live ISO: a file, or a device that it was written to.
+    #[arg(value_name = "ISO")]
+    iso: PathBuf,
+}
+
+impl Input {
+    /// Opens for reading, after taking back a change that was cut off.
+    fn open(&self, context: &Context) -> Result<(Medium, LiveIso), Failure> {
+        recover(context, &self.iso)?;
+        Ok(LiveIso::open(&self.iso)?)
+    }
+}
+
+/// Takes a change back that was cut off.
+fn recover(context: &Context, iso: &Path) -> Result<(), Failure> {
+    if write::recover(iso, &journal(iso))? {
+        context.say(&format!(
+            "{}: an interrupted change was taken back",
+            iso.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Where the journal of an ISO is.
+fn journal(iso: &Path) -> PathBuf {
+    let home = || env_path("HOME").map(|home| home.join(".local/state"));
+    let state = match env_path("XDG_STATE_HOME").or_else(home) {
+        Some(dir) => dir.join("snoforge"),
+        None => PathBuf::from("/var/lib/snoforge"),
+    };
+    write::journal_path(iso, &state)
+}
+
+impl Categorised for IsoError {
+    fn exit(&self) -> Exit {
+        match self.category() {
+            Category::Usage => Exit::Usage,
+            Category::Unsupported => Exit::Unsupported,
+            Category::Environment => Exit::Environment,
+            Category::Io => Exit::Io,
+            Category::Verification => Exit::Verification,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        self.hint()
+    }
+}

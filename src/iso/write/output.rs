@@ -1,0 +1,156 @@
+//! A changed ISO as a new file, or as a stream.
+
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use fs_err::os::unix::fs::FileExt as _;
+use tempfile::NamedTempFile;
+
+use super::{Medium, Plan, copy, forget, verify};
+use crate::io::atomic::sync_dir;
+use crate::iso::error::IsoError;
+use crate::iso::source::ReadAt as _;
+use crate::progress::{Event, Reporter};
+
+const BUFFER: u64 = 1 << 20;
+
+/// Whether an output that is there may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It may not.
+    Refuse,
+    /// It may.
+    Replace,
+}
+
+/// Refuses an output that cannot be, before any work.
+///
+/// # Errors
+/// [`IsoError::OutputExists`], [`IsoError::OutputIsInput`]
+pub fn preflight(input: &Path, output: &Path, overwrite: Overwrite) -> Result<(), IsoError> {
+    let Ok(there) = fs_err::metadata(output) else {
+        return Ok(());
+    };
+    let same =
+        fs_err::metadata(input).is_ok_and(|m| (m.dev(), m.ino()) == (there.dev(), there.ino()));
+    if same {
+        return Err(IsoError::OutputIsInput(output.to_owned()));
+    }
+    if overwrite == Overwrite::Refuse || !there.is_file() {
+        return Err(IsoError::OutputExists(output.to_owned()));
+    }
+    Ok(())
+}
+
+/// Writes the changed ISO to `output`, which appears whole or not at all (mode 0644 and the umask), and reads it back. Reports the
+/// bytes copied as progress of the item `id`; shared blocks count at once.
+///
+/// # Errors
+/// As [`preflight`]; [`IsoError::NoSpace`]; a read or write fails; [`IsoError::ReadBack`].
+pub fn to_file(
+    medium: &Medium,
+    plan: &Plan,
+    output: &Path,
+    overwrite: Overwrite,
+    (reporter, id): (&dyn Reporter, u64),
+) -> Result<(), IsoError> {
+    preflight(medium.path(), output, overwrite)?;
+    let failed = |source| IsoError::Write {
+        path: output.to_owned(),
+        source,
+    };
+    let directory = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(directory)
+        .map_err(failed)?;
+    let file = reopen(&temporary).map_err(failed)?;
+    let size = plan.old_size.min(plan.new_size);
+    let done = |bytes| reporter.report(Event::Advanced { id, bytes });
+    if copy::share(medium, &file) {
+        done(size);
+    } else {
+        room(directory, output, plan.new_size)?;
+        copy::copy(medium, &file, size, done).map_err(failed)?;
+    }
+    file.set_len(plan.new_size).map_err(failed)?;
+    for region in &plan.regions {
+        file.write_all_at(&region.contents, region.offset)
+            .map_err(failed)?;
+    }
+    file.sync_all().map_err(failed)?;
+    publish(temporary, output, overwrite)?;
+    sync_dir(directory).map_err(failed)?;
+    forget(&file);
+    verify(&Medium::open(output)?, output, &plan.regions)
+}
+
+/// A second handle that names the file in its errors; the temporary one only renames and removes.
+fn reopen(temporary: &NamedTempFile) -> io::Result<fs_err::File> {
+    fs_err::OpenOptions::new()
+        .write(true)
+        .open(temporary.path())
+}
+
+fn publish(temporary: NamedTempFile, output: &Path, overwrite: Overwrite) -> Result<(), IsoError> {
+    let persisted = match overwrite {
+        Overwrite::Refuse => temporary.persist_noclobber(output),
+        Overwrite::Replace => temporary.persist(output),
+    };
+    persisted.map(drop).map_err(|e| match e.error.kind() {
+        io::ErrorKind::AlreadyExists => IsoError::OutputExists(output.to_owned()),
+        _ => IsoError::Write {
+            path: output.to_owned(),
+            source: e.error,
+        },
+    })
+}
+
+/// A copy that cannot be finished is not begun.
+fn room(directory: &Path, output: &Path, needed: u64) -> Result<(), IsoError> {
+    // A filesystem that does not tell is tried.
+    let Ok(stat) = rustix::fs::statvfs(directory) else {
+        return Ok(());
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(IsoError::NoSpace {
+        path: output.to_owned(),
+        needed,
+        free,
+    })
+}
+
+/// Writes the changed ISO to a pipe.
+///
+/// # Errors
+/// A read or write fails.
+pub fn to_stream(medium: &Medium, plan: &Plan, out: &mut dyn Write) -> Result<(), IsoError> {
+    let mut at = 0;
+    while at < plan.new_size {
+        let length = (plan.new_size - at).min(BUFFER);
+        let mut buffer = vec![0; usize::try_from(length).unwrap_or_default()];
+        let old = plan.old_size.saturating_sub(at).min(length);
+        if let Some(part) = buffer.get_mut(..usize::try_from(old).unwrap_or_default()) {
+            medium
+                .read_exact_at(at, part)
+                .map_err(|source| IsoError::Read { offset: at, source })?;
+        }
+        for region in &plan.regions {
+            region.copy_into(at, &mut buffer);
+        }
+        out.write_all(&buffer).map_err(|source| IsoError::Write {
+            path: "standard output".into(),
+            source,
+        })?;
+        at += length;
+    }
+    Ok(())
+}
