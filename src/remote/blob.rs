@@ -174,7 +174,8 @@ impl Download {
                     request = request.header(RANGE, format!("bytes={from}-"));
                 }
                 let stall = self.client.stall();
-                transport::judge(transport::answer(request, stall).await?, stall).await
+                let response = transport::answer_of(&place.host, request, stall).await?;
+                transport::judge(response, stall).await
             }
         }
     }

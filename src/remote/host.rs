@@ -1,6 +1,7 @@
 //! What is remembered of one registry for the life of a client, shared by all workers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +27,21 @@ pub(super) struct Host {
     /// Scopes that differ from `repository:NAME:pull`, by repository, as the registry named them.
     scopes: Mutex<BTreeMap<String, String>>,
     slots: Arc<Semaphore>,
+    /// It has answered something in the life of the client: a later silence is an outage, not a wrong name.
+    answered: AtomicBool,
 }
 
 impl Host {
+    /// Notes that it answers.
+    pub(super) fn mark_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has answered before.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     pub(super) fn new(name: &str, insecure: bool, http: reqwest::Client, slots: usize) -> Self {
         let scheme = if insecure {
             OnceCell::new()
@@ -44,6 +57,7 @@ impl Host {
             auth_scheme: Mutex::default(),
             scopes: Mutex::default(),
             slots: Arc::new(Semaphore::new(slots.max(1))),
+            answered: AtomicBool::new(false),
         }
     }
 

@@ -21,6 +21,9 @@ const PROGRESS: u64 = 1 << 20;
 /// How long a place that cannot be connected to is left alone when there are others.
 const LEFT_ALONE: Duration = Duration::from_secs(30);
 
+/// Tries at a place that never answered: a wrong name or no network at all is told soon, an outage on the way is sat out.
+const FIRST_CONTACT: u32 = 3;
+
 /// A physical place that may answer for a reference.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -131,7 +134,7 @@ impl Itinerary {
     pub(super) fn failed(&mut self, index: usize, fault: Fault) {
         let now = Instant::now();
         self.first_failure.get_or_insert(now);
-        let attempts = self.policy.attempts.max(1);
+        let mut attempts = self.policy.attempts.max(1);
         let alternatives = self.stops.len() > 1;
         let Some(stop) = self.stops.get_mut(index) else {
             return;
@@ -142,6 +145,9 @@ impl Itinerary {
             fault = fault.detail,
             "attempt failed"
         );
+        if fault.retry == Retry::Unreachable && !stop.place.host.has_answered() {
+            attempts = attempts.min(FIRST_CONTACT);
+        }
         stop.failures += 1;
         stop.dead = fault.retry == Retry::Never || stop.failures >= attempts;
         let back_off = self

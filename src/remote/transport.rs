@@ -10,6 +10,7 @@ use super::authorize;
 use super::challenge::Challenge;
 use super::client::Client;
 use super::error::{Fault, Retry};
+use super::host::Host;
 use super::itinerary::Place;
 use crate::oci::SourceErrorKind;
 
@@ -71,7 +72,7 @@ pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Resul
     let mut replays = if header.is_none() { 2 } else { 1 };
     loop {
         let request = ask.request(&host.http, &url, header.as_ref());
-        let response = answer(request, client.stall()).await?;
+        let response = answer_of(host, request, client.stall()).await?;
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {}
             // Not a failure of the place: the asker tries without a Range.
@@ -100,7 +101,7 @@ pub(super) async fn learn_challenge(client: &Client, place: &Place) -> Result<()
         return Ok(());
     }
     let url = format!("{}://{}/v2/", host.scheme().await?, host.name);
-    let response = answer(host.http.get(url), client.stall()).await?;
+    let response = answer_of(host, host.http.get(url), client.stall()).await?;
     if let Some(challenge) = asks_for_other(&response) {
         host.learn(challenge, &place.image);
     }
@@ -112,6 +113,17 @@ fn asks_for_other(response: &Response) -> Option<Challenge> {
     let challenge = Challenge::of(response.headers())?;
     let unknown = response.status() == StatusCode::UNAUTHORIZED;
     (unknown || challenge.insufficient_scope).then_some(challenge)
+}
+
+/// [`answer`], noting that the host answers.
+pub(super) async fn answer_of(
+    host: &Host,
+    request: reqwest::RequestBuilder,
+    patience: Duration,
+) -> Result<Response, Fault> {
+    let response = answer(request, patience).await?;
+    host.mark_answered();
+    Ok(response)
 }
 
 /// Waits for the head of an answer, no longer than a stall may last.

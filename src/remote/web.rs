@@ -58,7 +58,7 @@ impl Client {
 
     async fn head_once(&self, place: &Place, url: &Url) -> Result<u64, Fault> {
         let request = place.host.http.head(url.clone());
-        let response = transport::answer(request, self.stall()).await?;
+        let response = transport::answer_of(&place.host, request, self.stall()).await?;
         let response = transport::judge(response, self.stall()).await?;
         // Not `content_length()`: that is the length of the body, and a HEAD has none.
         let length = response
@@ -87,7 +87,7 @@ impl Client {
     async fn get_once(&self, place: &Place, url: &str, accept: &str) -> Result<Bytes, Fault> {
         let _slot = place.host.enter(self.inner.options.retry.deadline).await?;
         let request = place.host.http.get(url).header(ACCEPT, accept);
-        let response = transport::answer(request, self.stall()).await?;
+        let response = transport::answer_of(&place.host, request, self.stall()).await?;
         let mut response = transport::judge(response, self.stall()).await?;
         transport::read_capped(&mut response, DOCUMENT_CAP, self.stall()).await
     }

@@ -127,7 +127,22 @@ impl Meter {
         left.checked_div(self.rate()).map(Duration::from_secs)
     }
 
-    /// `download: 12/320 items, 1.2 GiB of 30.0 GiB, 5.0 MiB/s, 1h38m12s left`
+    /// `download: 320 items, 30.0 GiB`
+    pub(super) fn opening(&self) -> String {
+        let items = self.items_total.map(|n| format::count(n, "item"));
+        let parts: Vec<_> = items
+            .into_iter()
+            .chain(self.bytes_total.map(format::bytes))
+            .collect();
+        let totals = if parts.is_empty() {
+            "…".to_owned()
+        } else {
+            parts.join(", ")
+        };
+        format!("{}: {totals}", self.phase)
+    }
+
+    /// `download: 12 of 320 items, 1.2 GiB of 30.0 GiB, 5.0 MiB/s, 1h38m12s left`
     pub(super) fn line(&self) -> String {
         let of = |done: String, total: Option<String>| match total {
             Some(total) => format!("{done} of {total}"),

@@ -49,6 +49,7 @@ impl State {
         let ended = self.meter.take(event);
         let mut lines = Vec::new();
         match event {
+            Event::Phase { .. } => lines.push(self.meter.opening()),
             Event::Finished { .. } => {
                 let worth = ended.filter(|i| i.size.is_none_or(|size| size >= WORTH_A_LINE));
                 lines.extend(worth.map(|item| {
