@@ -87,7 +87,7 @@ pub(super) fn failure(path: &Path, error: &Error) -> Failure {
     };
     Failure {
         exit,
-        message,
+        message: printable(&message),
         hint: error.hint(),
     }
 }
