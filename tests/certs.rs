@@ -624,3 +624,77 @@ fn the_config_of_seed_003_holds_none() {
     let survey = certs::survey(&Config::parse(&bytes).unwrap());
     assert!(survey.certificates.is_empty() && survey.unreadable.is_empty());
 }
+
+/// The verb: what it prints, what it writes, how it ends.
+#[test]
+fn on_the_command_line() {
+    if no_openssl() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    make(dir, "ca", "", 1, ("rsa:2048", "sha256"));
+    let config = config(&[
+        file("/ca.crt", &read(dir, "ca.crt")),
+        file("/ca.key", &read(dir, "ca.key")),
+    ]);
+    fs_err::write(dir.join("in.ign"), config.render()).unwrap();
+    let now = start(&certs::survey(&config)).as_second();
+    let run = |args: &[&str], now: i64| {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_snoforge"));
+        command
+            .current_dir(dir)
+            .env("SOURCE_DATE_EPOCH", now.to_string());
+        command
+            .args(["ignition", "certs"])
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+
+    let listed = run(&["in.ign"], now);
+    assert_eq!(listed.status.code(), Some(0));
+    let out = text(&listed.stdout);
+    assert!(
+        out.contains("OU=openshift, CN=ca") && out.contains("23h 0m"),
+        "{out}"
+    );
+    assert!(text(&listed.stderr).is_empty());
+
+    let late = run(&["in.ign", "--output", "json"], now + 86_400);
+    let document: Value = serde_json::from_slice(&late.stdout).unwrap();
+    assert_eq!(document["expired"], true);
+    assert!(document["certificates"][0]["secondsLeft"].as_i64().unwrap() < 0);
+    assert!(text(&late.stderr).contains("has expired on"));
+    assert_eq!(late.status.code(), Some(0));
+
+    for wrong in [
+        &["in.ign", "--extend", "365d"][..],
+        &["in.ign", "-o", "x"],
+        &["in.ign", "--extend", "soon", "-o", "x"],
+        &["in.ign", "--extend", "9999y", "-o", "x"],
+        &["absent.ign"],
+    ] {
+        assert_eq!(run(wrong, now).status.code(), Some(2), "{wrong:?}");
+    }
+    assert!(!dir.join("x").exists());
+
+    let done = run(&["in.ign", "--extend", "365d", "-o", "out.ign"], now);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stdout).contains("1 signed again, 0 left. Use before "),
+        "{}",
+        text(&done.stdout)
+    );
+    let written = Config::parse(&fs_err::read(dir.join("out.ign")).unwrap()).unwrap();
+    let end = certs::survey(&written)
+        .use_before()
+        .unwrap()
+        .not_after
+        .as_second();
+    assert_eq!(end, now + 365 * 86_400);
+    for out in [done, late, listed] {
+        assert!(!(text(&out.stdout) + &text(&out.stderr)).contains("PRIVATE"));
+    }
+}

@@ -5,6 +5,7 @@ mod context;
 mod demo;
 mod exit;
 mod global;
+mod ignition;
 mod imageset;
 mod precache;
 mod registry;
@@ -42,6 +43,9 @@ enum Command {
     /// The data disk: partition, download, verify, export.
     #[command(subcommand)]
     Precache(precache::Precache),
+    /// Ignition configs: inspect, validate, compare.
+    #[command(subcommand)]
+    Ignition(ignition::Ignition),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -115,6 +119,7 @@ impl Command {
         match self {
             Self::Imageset(verb) => verb.run(context),
             Self::Precache(verb) => verb.run(context),
+            Self::Ignition(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

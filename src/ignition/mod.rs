@@ -6,12 +6,19 @@
 //!
 //! Not done here: fetching remote sources, merging configs, packing into the embed area (room `iso`).
 
+mod apply;
 pub mod certs;
 pub mod config;
 pub mod data_url;
+pub mod diff;
 pub mod edit;
 mod error;
+pub mod fit;
+pub mod inspect;
+pub mod lint;
+pub mod secrets;
 mod shape;
+pub mod unit;
 mod version;
 pub mod view;
 
@@ -19,3 +26,6 @@ pub use config::Config;
 pub use edit::{Change, Edit, NewFile, NewUnit};
 pub use error::Error;
 pub use version::Version;
+
+#[cfg(test)]
+mod tests;

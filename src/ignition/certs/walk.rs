@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::scan::{self, Visitor};
 use crate::ignition::Config;
+use crate::ignition::apply::rehash;
 use crate::ignition::data_url::{self, CAP, DataUrl};
-use crate::ignition::edit::rehash;
 
 /// What a person calls a node: the path of its file or the name of its unit, else its JSON pointer.
 #[derive(Clone)]
