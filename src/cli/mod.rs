@@ -43,7 +43,7 @@ enum Command {
     /// The data disk: partition, download, verify, export.
     #[command(subcommand)]
     Precache(precache::Precache),
-    /// Ignition configs: inspect, validate, compare.
+    /// Ignition configs: patch, inspect, validate, compare.
     #[command(subcommand)]
     Ignition(ignition::Ignition),
     /// Run the whole job on an embedded sample: no network, no root.

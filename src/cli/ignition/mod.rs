@@ -1,7 +1,8 @@
-//! `snoforge ignition`: look at, check and compare Ignition configs.
+//! `snoforge ignition`: look at, check, compare and patch Ignition configs.
 
 mod diff;
 mod inspect;
+mod patch;
 mod validate;
 
 use std::io::Read as _;
@@ -16,6 +17,8 @@ use crate::ignition::{Config, Error};
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Ignition {
+    /// Make a stock bootstrap-in-place config install from the data partition, at both boot stages.
+    Patch(Box<patch::Patch>),
     /// Show users, files, units, the release image and the install disk; never a secret.
     Inspect(inspect::Inspect),
     /// Check configs; every finding with its JSON pointer.
@@ -31,6 +34,7 @@ impl Ignition {
     /// What the verb says.
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Patch(args) => args.run(context),
             Self::Inspect(args) => args.run(context),
             Self::Validate(args) => args.run(context),
             Self::Diff(args) => args.run(context),
