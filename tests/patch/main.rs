@@ -6,6 +6,7 @@
     reason = "a test may stop at the first broken invariant"
 )]
 
+mod cli;
 mod machine;
 
 use std::collections::BTreeSet;
