@@ -137,11 +137,15 @@ pub(super) fn env_path(name: &str) -> Option<PathBuf> {
 
 /// Now, UTC, as RFC 3339 in whole seconds; `SOURCE_DATE_EPOCH` stands in for the clock.
 pub(super) fn now() -> String {
+    clock().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Now; `SOURCE_DATE_EPOCH` stands in for the clock.
+pub(super) fn clock() -> jiff::Timestamp {
     let pinned = env("SOURCE_DATE_EPOCH").and_then(|s| s.parse().ok());
-    let time = pinned
+    pinned
         .and_then(|s| jiff::Timestamp::from_second(s).ok())
-        .unwrap_or_else(jiff::Timestamp::now);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        .unwrap_or_else(jiff::Timestamp::now)
 }
 
 /// Runs async work on a small runtime: two threads drive all sockets, blocking work has its own.

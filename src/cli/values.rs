@@ -39,6 +39,26 @@ pub(super) fn rate(text: &str) -> Result<u64, String> {
     Err("a rate above zero".to_owned())
 }
 
+/// Parses how long certificates shall live: `365d`, `12w`, `48h`, `2y` (of 365 days).
+///
+/// # Errors
+/// Not a whole number above zero with a unit.
+pub(super) fn lifetime(text: &str) -> Result<jiff::SignedDuration, String> {
+    const UNITS: [(char, i64); 4] = [('h', 1), ('d', 24), ('w', 24 * 7), ('y', 24 * 365)];
+    let expected = || "a duration such as 365d, 12w, 48h or 2y".to_owned();
+    let (digits, hours) = UNITS
+        .iter()
+        .find_map(|(unit, hours)| Some((text.strip_suffix(*unit)?, *hours)))
+        .ok_or_else(expected)?;
+    // Ten thousand years is more than any certificate can say.
+    let count = Some(digits)
+        .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|d| d.parse::<i64>().ok())
+        .filter(|n| (1..=10_000 * 24 * 365).contains(n))
+        .ok_or_else(expected)?;
+    Ok(jiff::SignedDuration::from_hours(count * hours))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +75,28 @@ mod tests {
         }
         for text in ["", "M", "-1M", "0", "nan", "inf", "10 parsecs"] {
             assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lifetimes() {
+        for (text, hours) in [("48h", 48), ("365d", 8760), ("12w", 2016), ("2y", 17520)] {
+            let expected = jiff::SignedDuration::from_hours(hours);
+            assert_eq!(lifetime(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "d",
+            "0d",
+            "-1d",
+            "+1d",
+            "1.5d",
+            "365",
+            "1 d",
+            "99999999999y",
+            "1m",
+        ] {
+            assert!(lifetime(text).is_err(), "{text}");
         }
     }
 }

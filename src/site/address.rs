@@ -22,6 +22,9 @@ impl Address {
     /// # Errors
     /// No address, no netmask, or an address that no machine in that subnet can have.
     pub fn new(text: &str, netmask: Option<&str>) -> Result<Self, Error> {
+        // dracut's own examples have the prefix inside the brackets.
+        let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        let text = inner.unwrap_or(text);
         let (host, own) = match text.split_once('/') {
             Some((host, mask)) => (host, Some(mask)),
             None => (text, None),

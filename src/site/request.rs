@@ -105,44 +105,12 @@ impl Request {
     }
 
     fn network(&self, faults: &mut Faults<'_>) -> Option<Network> {
-        let link = faults.keep(self.link())?;
-        let netmask = faults.keep(self.one(Field::Netmask, |text| Ok(text.to_owned())))?;
-        let mut addresses = faults.all(self.get(Field::Ip), |text| {
-            Address::new(text, netmask.as_deref())
-        });
-        let gateways = faults.all(self.get(Field::Gateway), |text| {
-            address::parse(Field::Gateway, text)
-        });
-        let nameservers = faults.all(self.get(Field::Nameserver), |text| {
-            let address = address::parse(Field::Nameserver, text)?;
-            address::usable(Field::Nameserver, address).map(|()| address)
-        });
         if self.get(Field::Ip).is_empty() {
-            let needing = [
-                Field::Interface,
-                Field::Netmask,
-                Field::Gateway,
-                Field::Nameserver,
-                Field::Vlan,
-                Field::Bond,
-            ];
-            for field in needing.into_iter().filter(|f| !self.get(*f).is_empty()) {
-                let needs = Field::Ip;
-                faults.push(Error::Alone { field, needs });
-            }
-            return None;
+            return self.no_network(faults);
         }
-        if addresses.len() == self.get(Field::Ip).len() {
-            faults.keep(distinct(Field::Ip, addresses.iter().map(Address::ip)));
-            faults.keep(distinct(Field::Gateway, gateways.iter().copied()));
-            for gateway in gateways {
-                faults.keep(attach(&mut addresses, gateway));
-            }
-            for nameserver in &nameservers {
-                faults.keep(reachable(&addresses, *nameserver));
-            }
-        }
-        let Some(link) = link else {
+        let link = faults.keep(self.link());
+        let (addresses, nameservers) = self.addresses(faults);
+        let Some(link) = link? else {
             faults.push(Error::Alone {
                 field: Field::Ip,
                 needs: Field::Interface,
@@ -156,6 +124,50 @@ impl Request {
             addresses,
             nameservers,
         })
+    }
+
+    /// Without an address there is nothing to say about the network; the first field that says something is told.
+    fn no_network(&self, faults: &mut Faults<'_>) -> Option<Network> {
+        let needing = [
+            Field::Interface,
+            Field::Bond,
+            Field::Netmask,
+            Field::Gateway,
+            Field::Nameserver,
+            Field::Vlan,
+        ];
+        let field = needing.into_iter().find(|f| !self.get(*f).is_empty())?;
+        let needs = Field::Ip;
+        faults.push(Error::Alone { field, needs });
+        None
+    }
+
+    /// Addresses with their gateways, and name servers; not all of them when something was wrong.
+    fn addresses(&self, faults: &mut Faults<'_>) -> (Vec<Address>, Vec<IpAddr>) {
+        let netmask = faults.keep(self.one(Field::Netmask, |text| Ok(text.to_owned())));
+        let netmask = netmask.flatten();
+        let mut addresses = faults.all(self.get(Field::Ip), |text| {
+            Address::new(text, netmask.as_deref())
+        });
+        let gateways = faults.all(self.get(Field::Gateway), |text| {
+            address::parse(Field::Gateway, text)
+        });
+        let nameservers = faults.all(self.get(Field::Nameserver), |text| {
+            let address = address::parse(Field::Nameserver, text)?;
+            address::usable(Field::Nameserver, address).map(|()| address)
+        });
+        // A wrong address would make its gateway wrong too.
+        if addresses.len() == self.get(Field::Ip).len() {
+            faults.keep(distinct(Field::Ip, addresses.iter().map(Address::ip)));
+            faults.keep(distinct(Field::Gateway, gateways.iter().copied()));
+            for gateway in gateways {
+                faults.keep(attach(&mut addresses, gateway));
+            }
+            for nameserver in &nameservers {
+                faults.keep(reachable(&addresses, *nameserver));
+            }
+        }
+        (addresses, nameservers)
     }
 
     fn link(&self) -> Result<Option<Link>, Error> {

@@ -1,5 +1,6 @@
 //! `snoforge ignition`: look at, check and compare Ignition configs.
 
+mod certs;
 mod diff;
 mod inspect;
 mod validate;
@@ -20,6 +21,8 @@ pub(super) enum Ignition {
     Inspect(inspect::Inspect),
     /// Check configs; every finding with its JSON pointer.
     Validate(validate::Validate),
+    /// List every embedded certificate, or sign the short-lived ones again.
+    Certs(certs::Certs),
     /// Compare two configs decoded, file by file; secrets by size and digest only.
     Diff(diff::Diff),
 }
@@ -33,6 +36,7 @@ impl Ignition {
         match self {
             Self::Inspect(args) => args.run(context),
             Self::Validate(args) => args.run(context),
+            Self::Certs(args) => args.run(context),
             Self::Diff(args) => args.run(context),
         }
     }

@@ -28,6 +28,8 @@ use crate::ignition::data_url::{self, CAP, DataUrl};
 const MAX_DEPTH: usize = 8;
 /// A PEM block is some kilobytes; a bound keeps a file full of beginnings without ends from taking forever.
 const MAX_BLOCK: usize = 64 << 10;
+/// `ENCRYPTED PRIVATE KEY` has 21 characters.
+const MAX_LABEL: usize = 40;
 /// Base64 shorter than this holds no certificate and no key.
 static INTERESTING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"-----BEGIN ([A-Z0-9 ]{1,40})-----|data:[!-~&&[^"'\\]]+|[A-Za-z0-9+/]{64,}={0,2}"#)
@@ -109,6 +111,7 @@ impl Scan<'_, '_> {
         let mut at = 0;
         let mut key = None;
         let mut gap = 0;
+        let mut ends = Ends(0);
         while let Some(found) = INTERESTING.captures_at(text, at) {
             let (Some(whole), label) = (found.get(0), found.get(1)) else {
                 break;
@@ -118,7 +121,10 @@ impl Scan<'_, '_> {
                 self.place.index = 0;
             }
             let (end, replaced) = match label {
-                Some(label) => self.pem(text, whole.end(), label.as_str(), key.as_deref()),
+                Some(label) => {
+                    let inside = ends.before(text, whole.end());
+                    self.pem(whole.end(), inside, label.as_str(), key.as_deref())
+                }
                 None if whole.as_str().starts_with("data:") => {
                     self.url(whole.as_str(), whole.start(), key.as_deref())
                 }
@@ -158,14 +164,11 @@ impl Scan<'_, '_> {
         (self.visit)(&self.place, label, bytes)
     }
 
-    /// A PEM block whose label ends at `start`: where to go on, and what to put where.
-    fn pem(&mut self, text: &str, start: usize, label: &str, key: Option<&str>) -> Step {
-        let window = text.get(start..).unwrap_or_default();
-        let window = window.get(..floor(window, MAX_BLOCK)).unwrap_or_default();
-        let Some(length) = window.find(&format!("-----END {label}-----")) else {
+    /// A PEM block that begins at `start`, its beginning line left out: where to go on, and what to put where.
+    fn pem(&mut self, start: usize, inside: &str, label: &str, key: Option<&str>) -> Step {
+        let Some(inside) = inside.strip_suffix(&format!("-----END {label}-----")) else {
             return (start, None);
         };
-        let inside = window.get(..length).unwrap_or_default();
         let separator = separator(inside);
         let body = inside.get(separator.len()..).unwrap_or_default();
         let body = body
@@ -178,7 +181,7 @@ impl Scan<'_, '_> {
         let replaced = new
             .zip(read)
             .map(|(new, (_, layout))| (range, layout.write(&new)));
-        (start + length, replaced)
+        (start + inside.len(), replaced)
     }
 
     fn url(&mut self, url: &str, start: usize, key: Option<&str>) -> Step {
@@ -217,12 +220,26 @@ impl Scan<'_, '_> {
 /// Where to go on, and what to put into which range.
 type Step = (usize, Option<(std::ops::Range<usize>, String)>);
 
-/// The largest offset up to `at` that is a character boundary.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len()))
-        .rev()
-        .find(|n| text.is_char_boundary(*n))
-        .unwrap_or_default()
+/// Finds the ends of PEM blocks in one pass: it never looks at the same text twice, whatever stands there.
+struct Ends(usize);
+
+impl Ends {
+    /// From `start` to behind the next end line; empty when there is none within reach.
+    fn before<'a>(&mut self, text: &'a str, start: usize) -> &'a str {
+        const END: &str = "-----END ";
+        if self.0 < start {
+            let found = text.get(start..).and_then(|rest| rest.find(END));
+            self.0 = found.map_or(text.len(), |n| start + n);
+        }
+        let line = text.get(self.0..).unwrap_or_default();
+        let label = line.get(END.len()..).and_then(|l| l.find("-----"));
+        match label {
+            Some(label) if self.0 - start <= MAX_BLOCK && label <= MAX_LABEL => text
+                .get(start..self.0 + END.len() + label + 5)
+                .unwrap_or_default(),
+            _ => "",
+        }
+    }
 }
 
 /// What stands between the lines of a block: white space, or escapes such as `\n` in a JSON string (`\\n` in one within one).
@@ -304,141 +321,4 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
-    const PEM: &str = "-----BEGIN CERTIFICATE-----\nQUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2\nd3h5ejAxMjM0NTY3ODkrLw==\n-----END CERTIFICATE-----\n";
-
-    /// Replaces every block by `new`; tells the places.
-    fn replace(input: &str, new: &[u8]) -> (Option<String>, Vec<String>) {
-        let mut places = Vec::new();
-        let out = text(
-            "F",
-            input,
-            &mut |place: &Place, _: &str, _: Option<&[u8]>| {
-                places.push(place.to_string());
-                Some(new.to_vec())
-            },
-        );
-        (out, places)
-    }
-
-    fn b64(text: &str) -> String {
-        STANDARD.encode(text)
-    }
-
-    #[test]
-    fn every_wrapping_both_ways() {
-        let longer = "x".repeat(100);
-        let new = PEM.replace(
-            PEM.split_once("-----\n")
-                .unwrap()
-                .1
-                .split_once("\n---")
-                .unwrap()
-                .0,
-            &b64(&longer)
-                .as_bytes()
-                .chunks(64)
-                .map(|line| std::str::from_utf8(line).unwrap())
-                .collect::<Vec<_>>()
-                .join("\n"),
-        );
-        let fold = |text: &str, indent: &str| {
-            let lines: Vec<_> = text
-                .as_bytes()
-                .chunks(76)
-                .map(|line| std::str::from_utf8(line).unwrap())
-                .collect();
-            lines.join(&format!("\n{indent}"))
-        };
-        let indented = |pem: &str| pem.trim_end().replace('\n', "\n    ");
-        let wrap: Vec<(&str, &dyn Fn(&str) -> String)> = vec![
-            ("F", &|pem: &str| format!("# text\n{pem}more")),
-            ("F", &|pem: &str| pem.replace('\n', "\r\n")),
-            ("F: ca.crt", &|pem: &str| {
-                format!("data:\n  ca.crt: |\n    {}\n  x: y\n", indented(pem))
-            }),
-            ("F: ca.crt", &|pem: &str| {
-                format!("{{\"ca.crt\":\"{}\"}}", pem.replace('\n', "\\n"))
-            }),
-            ("F: tls.crt", &|pem: &str| {
-                format!("  tls.crt: {}\n  tls.key: z\n", b64(pem))
-            }),
-            ("F: tls.crt", &|pem: &str| {
-                format!("  \"tls.crt\": \"{}\",\n", b64(pem))
-            }),
-            ("F: tls.crt", &|pem: &str| {
-                format!(
-                    "  tls.crt: !!binary |\n    {}\n  tls.key: z\n",
-                    fold(&b64(pem), "    ")
-                )
-            }),
-            ("F: source", &|pem: &str| {
-                format!(
-                    "{{\"source\":\"data:text/plain;charset=utf-8;base64,{}\"}}",
-                    b64(pem)
-                )
-            }),
-            ("F: userData: source", &|pem: &str| {
-                let url = format!("{{\"source\":\"data:;base64,{}\"}}", b64(pem));
-                format!("  userData: {}\n", b64(&url))
-            }),
-        ];
-        for (place, wrap) in wrap {
-            let (out, places) = replace(&wrap(PEM), longer.as_bytes());
-            assert_eq!(out.as_deref(), Some(wrap(&new).as_str()));
-            assert_eq!(places, [place]);
-        }
-    }
-
-    #[test]
-    fn percent_and_gzip() {
-        let url = DataUrl::parse("data:,x")
-            .unwrap()
-            .with_bytes(PEM.as_bytes());
-        let (out, places) = replace(&format!("a: {url} b"), b"new");
-        let out = out.unwrap();
-        assert!(
-            out.contains("-----BEGIN%20CERTIFICATE-----%0Abmv3%0A") || out.contains("bmV3"),
-            "{out}"
-        );
-        assert!(out.ends_with(" b") && places == ["F: a"]);
-
-        let packed = gzip(PEM.as_bytes());
-        let mut seen = 0;
-        let changed = bytes("F", &packed, &mut |_: &Place, _: &str, _: Option<&[u8]>| {
-            seen += 1;
-            Some(b"new".to_vec())
-        });
-        let inner = data_url::gunzip(&changed.unwrap(), CAP).unwrap();
-        assert!(String::from_utf8(inner).unwrap().contains("\nbmV3\n"));
-        assert_eq!(seen, 1);
-    }
-
-    #[test]
-    fn bundles_are_counted() {
-        let (_, places) = replace(&format!("{PEM}{PEM}ca: |\n{PEM}{PEM}"), b"n");
-        assert_eq!(places, ["F", "F #2", "F: ca", "F: ca #2"]);
-    }
-
-    #[test]
-    fn nothing_found_nothing_changed() {
-        for text in [
-            "",
-            "-----BEGIN CERTIFICATE-----",
-            "-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n",
-            "-----BEGIN CERTIFICATE REQUEST-----\nQUJD\n-----END CERTIFICATE REQUEST-----",
-            "data:;base64,!!!",
-            &"A".repeat(1000),
-        ] {
-            assert_eq!(replace(text, b"new").0, None, "{text}");
-        }
-        let endless = "-----BEGIN CERTIFICATE-----\n".repeat(20_000);
-        let begin = std::time::Instant::now();
-        assert_eq!(replace(&endless, b"new").0, None);
-        assert!(begin.elapsed().as_secs() < 20);
-    }
-}
+mod tests;
