@@ -44,7 +44,7 @@ enum Command {
     /// The data disk: partition, download, verify, export.
     #[command(subcommand)]
     Precache(precache::Precache),
-    /// Ignition configs: inspect, validate, compare.
+    /// Ignition configs: patch, inspect, validate, compare.
     #[command(subcommand)]
     Ignition(ignition::Ignition),
     /// The boot medium: look at and change CoreOS live ISOs.

@@ -8,10 +8,11 @@ mod lines;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use super::config::Config;
+use super::fit;
 use super::inspect;
 use super::secrets;
 use super::view::{File, Unit};
@@ -68,10 +69,41 @@ impl std::fmt::Display for Difference {
 #[derive(Default)]
 struct Side {
     attributes: BTreeMap<String, String>,
-    /// Name of the part (empty for the contents themselves), bytes.
-    parts: BTreeMap<String, Vec<u8>>,
+    /// By name; empty for the contents themselves.
+    parts: BTreeMap<String, Part>,
     /// No part may be shown.
     secret: bool,
+}
+
+/// Some bytes: the text when it is worth showing, always size and digest.
+#[derive(PartialEq)]
+struct Part {
+    length: usize,
+    sha256: String,
+    text: Option<String>,
+}
+
+impl From<&[u8]> for Part {
+    fn from(bytes: &[u8]) -> Self {
+        let printable = |text: &&str| {
+            let strange = |c: char| c.is_control() && !"\n\r\t\u{1b}".contains(c);
+            text.len() <= LARGEST_TEXT && !text.contains(strange)
+        };
+        Self {
+            length: bytes.len(),
+            sha256: hex::encode(sha2::Sha256::digest(bytes)),
+            text: std::str::from_utf8(bytes)
+                .ok()
+                .filter(printable)
+                .map(str::to_owned),
+        }
+    }
+}
+
+impl From<&str> for Part {
+    fn from(text: &str) -> Self {
+        text.as_bytes().into()
+    }
 }
 
 /// What has to change in `a` to make it `b`; empty when they mean the same.
@@ -113,7 +145,7 @@ fn sides(config: &Config) -> BTreeMap<String, Side> {
             .insert("password hash".to_owned(), hash.unwrap_or_default().into());
         let keys: Vec<_> = user.ssh_keys().collect();
         side.parts
-            .insert("SSH keys".to_owned(), keys.join("\n").into());
+            .insert("SSH keys".to_owned(), keys.join("\n").as_str().into());
         side.secret = true;
         sides.insert(format!("user {}", user.name()), side);
     }
@@ -127,10 +159,16 @@ fn rest(config: &Config, version: String) -> Side {
         ..Side::default()
     };
     side.attributes.insert("version".to_owned(), version);
-    let sections = config.json().as_object();
-    for (key, value) in sections.into_iter().flatten() {
+    // The way its data URLs are written does not count.
+    let mut ignition = json!({"ignition": config.json().get("ignition")});
+    fit::re_encode(&mut ignition);
+    fit::inflate(&mut ignition);
+    let sections = config.json().as_object().into_iter().flatten();
+    for (key, value) in sections {
+        let value = ignition.get(key).unwrap_or(value);
         let Some(map) = value.as_object() else {
-            side.parts.insert(key.clone(), canonical(value));
+            side.parts
+                .insert(key.clone(), canonical(value).as_slice().into());
             continue;
         };
         for (inner, value) in map {
@@ -144,7 +182,7 @@ fn rest(config: &Config, version: String) -> Side {
             let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
             if !told && !empty {
                 side.parts
-                    .insert(format!("{key}.{inner}"), canonical(value));
+                    .insert(format!("{key}.{inner}"), canonical(value).as_slice().into());
             }
         }
     }
@@ -175,7 +213,7 @@ fn file_side(file: &File<'_>) -> Side {
         match resource.decode() {
             Ok(bytes) => {
                 side.secret |= secrets::is_secret(file.path(), &bytes);
-                side.parts.insert(name, bytes);
+                side.parts.insert(name, bytes.as_slice().into());
             }
             Err(error) => {
                 let what = if name.is_empty() { "contents" } else { &name };
@@ -200,10 +238,10 @@ fn unit_side(unit: &Unit<'_>) -> Side {
         side.parts
             .insert(format!("drop-in {}", dropin.name()), text.into());
     }
-    let texts = side.parts.values();
-    side.secret = texts
-        .into_iter()
-        .any(|text| secrets::text_is_secret(&String::from_utf8_lossy(text)));
+    side.secret = side
+        .parts
+        .values()
+        .any(|part| part.text.as_deref().is_none_or(secrets::text_is_secret));
     side
 }
 
@@ -290,21 +328,19 @@ fn attributes(kind: Kind, a: &Side, b: &Side) -> Vec<String> {
     differing.collect()
 }
 
-/// Both sides as text, when they are text of a size that is worth showing.
-fn texts<'a>(old: Option<&'a Vec<u8>>, new: Option<&'a Vec<u8>>) -> Option<(&'a str, &'a str)> {
-    let text = |bytes: Option<&'a Vec<u8>>| {
-        let bytes = bytes.map_or(&[][..], Vec::as_slice);
-        let text = std::str::from_utf8(bytes).ok()?;
-        let printable = !text.contains(|c: char| c.is_control() && !"\n\r\t\u{1b}".contains(c));
-        (printable && bytes.len() <= LARGEST_TEXT).then_some(text)
-    };
+/// Both sides as text, when both are worth showing; an absent side is empty.
+fn texts<'a>(old: Option<&'a Part>, new: Option<&'a Part>) -> Option<(&'a str, &'a str)> {
+    let text = |part: Option<&'a Part>| part.map_or(Some(""), |part| part.text.as_deref());
     Some((text(old)?, text(new)?))
 }
 
-fn summary(bytes: Option<&Vec<u8>>) -> String {
-    bytes.map_or_else(
+fn summary(part: Option<&Part>) -> String {
+    part.map_or_else(
         || "absent".to_owned(),
-        |bytes| format!("{} bytes {}", bytes.len(), digest(bytes)),
+        |part| {
+            let sum = part.sha256.get(..12).unwrap_or_default();
+            format!("{} bytes sha256:{sum}", part.length)
+        },
     )
 }
 

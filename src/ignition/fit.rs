@@ -8,7 +8,7 @@
 //! Ignition's verification hashes cover decoded, inflated contents, so they stay true.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::config::Config;
 use super::data_url;
@@ -96,15 +96,14 @@ pub fn fit(
     };
     let mut config = config.clone();
     for kind in [Kind::Compact, Kind::ReEncode, Kind::Inflate] {
-        if fitted.fits {
+        // Spec 2 is never rewritten.
+        if fitted.fits || (kind != Kind::Compact && !config.version().writable()) {
             break;
         }
         let mut candidate = config.clone();
         match kind {
             Kind::Compact => {}
-            Kind::ReEncode => sources(&mut candidate.root, &mut |source, compression| {
-                re_encode(source, compression)
-            }),
+            Kind::ReEncode => re_encode(&mut candidate.root),
             Kind::Inflate => inflate(&mut candidate.root),
         }
         let bytes = candidate.render();
@@ -150,48 +149,83 @@ fn xz(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(writer.finish()?)
 }
 
-/// Visits every object that has a `source`: files, appended parts, certificate authorities, merged configs.
-fn sources(value: &mut Value, change: &mut dyn FnMut(&str, &str) -> Option<String>) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| sources(item, change)),
-        Value::Object(map) => {
-            let compression = map.get("compression").and_then(Value::as_str);
-            let compression = compression.unwrap_or_default().to_owned();
-            if let Some(Value::String(source)) = map.get_mut("source")
-                && let Some(new) = change(source, &compression)
-            {
-                *source = new;
-            }
-            map.values_mut().for_each(|child| sources(child, change));
+/// The objects with a `source` that the specification knows: files, their appended parts, merged configs, certificate authorities.
+fn resources(root: &mut Value) -> Vec<&mut Map<String, Value>> {
+    let mut found = Vec::new();
+    let (mut ignition, mut storage) = (None, None);
+    for (key, value) in root.as_object_mut().into_iter().flatten() {
+        match key.as_str() {
+            "ignition" => ignition = Some(value),
+            "storage" => storage = Some(value),
+            _ => {}
         }
-        _ => {}
     }
+    let files = storage.and_then(|s| s.get_mut("files")?.as_array_mut());
+    for (key, value) in files.into_iter().flatten().flat_map(members) {
+        match key {
+            "contents" => found.push(value),
+            "append" => found.extend(value.as_array_mut().into_iter().flatten()),
+            _ => {}
+        }
+    }
+    for (key, value) in ignition.into_iter().flat_map(members) {
+        match key {
+            "config" => {
+                for (key, value) in members(value) {
+                    match key {
+                        "replace" => found.push(value),
+                        "merge" => found.extend(value.as_array_mut().into_iter().flatten()),
+                        _ => {}
+                    }
+                }
+            }
+            "security" => {
+                let authorities = value.pointer_mut("/tls/certificateAuthorities");
+                found.extend(
+                    authorities
+                        .and_then(Value::as_array_mut)
+                        .into_iter()
+                        .flatten(),
+                );
+            }
+            _ => {}
+        }
+    }
+    found.into_iter().filter_map(Value::as_object_mut).collect()
 }
 
-/// The smallest form of a data URL. The media type goes: Ignition does not read it.
-fn re_encode(source: &str, compression: &str) -> Option<String> {
-    if !compression.is_empty() {
-        return None;
-    }
-    let bytes = data_url::decode(source, None, data_url::CAP).ok()?;
-    Some(data_url::encode(&bytes))
+fn members(value: &mut Value) -> impl Iterator<Item = (&str, &mut Value)> {
+    let map = value.as_object_mut().into_iter().flatten();
+    map.map(|(key, value)| (key.as_str(), value))
 }
 
-fn inflate(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(inflate),
-        Value::Object(map) => {
-            let is_gzip = map.get("compression").and_then(Value::as_str) == Some("gzip");
-            let source = map.get("source").and_then(Value::as_str);
-            let plain = source
-                .filter(|_| is_gzip)
-                .and_then(|source| data_url::decode(source, Some("gzip"), data_url::CAP).ok());
-            if let Some(plain) = plain {
-                map.shift_remove("compression");
-                map.insert("source".to_owned(), data_url::encode(&plain).into());
-            }
-            map.values_mut().for_each(inflate);
+/// Writes every data URL without compression in its smallest form. The media type goes: Ignition does not read it.
+pub(super) fn re_encode(root: &mut Value) {
+    rewrite(root, "");
+}
+
+/// Undoes gzip inside.
+pub(super) fn inflate(root: &mut Value) {
+    rewrite(root, "gzip");
+}
+
+fn rewrite(root: &mut Value, compression: &str) {
+    for resource in resources(root) {
+        let text = |key| {
+            resource
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        if text("compression") != compression || text("source").is_empty() {
+            continue;
         }
-        _ => {}
+        // What does not decode is lint's to tell; here it stays as it is.
+        if let Ok(bytes) = data_url::decode(text("source"), Some(compression), data_url::CAP) {
+            resource.insert("source".to_owned(), data_url::encode(&bytes).into());
+            if !compression.is_empty() {
+                resource.shift_remove("compression");
+            }
+        }
     }
 }

@@ -81,6 +81,9 @@ fn refuses_what_is_no_config() {
         let error = Config::parse(text.as_bytes()).unwrap_err();
         assert!(error.hint().is_some(), "{text}");
     }
+    for deep in ["[".repeat(1 << 20), "{\"a\":".repeat(1 << 20)] {
+        assert_eq!(kind(&deep), "syntax 1");
+    }
 }
 
 #[test]
@@ -154,14 +157,19 @@ fn new_contents_keep_the_form_and_the_hash_follows() {
     assert_eq!(missing.to_string(), "the config has no file /etc/none");
 }
 
-#[test]
-fn units_and_dropins() {
-    let mut config = stock();
-    let dropin = |unit: &str, name: &str, contents: &str| Edit::SetDropin {
+fn dropin(unit: &str, name: &str, contents: &str) -> Edit {
+    Edit::SetDropin {
         unit: unit.to_owned(),
         name: name.to_owned(),
         contents: contents.to_owned(),
-    };
+    }
+}
+
+#[test]
+fn units_and_dropins() {
+    use Change::{Added, Removed, Replaced};
+
+    let mut config = stock();
     let edits = [
         Edit::SetUnit(NewUnit {
             name: "new.service".to_owned(),
@@ -184,7 +192,6 @@ fn units_and_dropins() {
         },
     ];
     let first: Vec<_> = edits.iter().map(|e| config.apply(e).unwrap()).collect();
-    use Change::{Added, Removed, Replaced};
     assert_eq!(
         first,
         [Added, Added, Replaced, Added, Replaced, Removed, Replaced]
@@ -197,14 +204,23 @@ fn units_and_dropins() {
     );
     assert_eq!(config.render(), once);
     assert!(!String::from_utf8(once).unwrap().contains(":null,\"name\""));
+}
 
+#[test]
+fn removals() {
+    let removed = Change::Removed;
+    let mut config = stock();
+    config
+        .apply(&dropin("other.service", "x.conf", ""))
+        .unwrap();
+    config.apply(&dropin("a.service", "10-x.conf", "")).unwrap();
     let remove = |unit: &str, name: &str| Edit::RemoveDropin {
         unit: unit.to_owned(),
         name: name.to_owned(),
     };
     assert_eq!(
         config.apply(&remove("other.service", "x.conf")).unwrap(),
-        Removed
+        removed
     );
     assert!(
         config.unit("other.service").is_none(),
@@ -212,7 +228,7 @@ fn units_and_dropins() {
     );
     assert_eq!(
         config.apply(&remove("a.service", "10-x.conf")).unwrap(),
-        Removed
+        removed
     );
     assert_eq!(
         config.unit("a.service").unwrap().json(),
@@ -221,7 +237,7 @@ fn units_and_dropins() {
     let unit = Edit::RemoveUnit {
         name: "a.service".to_owned(),
     };
-    assert_eq!(config.apply(&unit).unwrap(), Removed);
+    assert_eq!(config.apply(&unit).unwrap(), removed);
     assert_eq!(config.apply(&unit).unwrap(), Change::Unchanged);
 }
 
@@ -424,10 +440,13 @@ fn gzip_inside_is_inflated_when_that_packs_better() {
 #[test]
 fn nothing_secret_in_debug() {
     let config = stock();
-    let mut shown = format!("{config:?} {:?}", config.file("/etc/a"));
-    shown += &format!("{:?}", file("/etc/x", 0o600, b"aGk=hi-secret"));
-    shown += &format!("{:?}", Secret(b"hi-secret".to_vec()));
-    shown += &format!("{:?}", data_url::DataUrl::parse("data:,hi-secret").unwrap());
+    let shown = format!(
+        "{config:?} {:?} {:?} {:?} {:?}",
+        config.file("/etc/a"),
+        file("/etc/x", 0o600, b"aGk=hi-secret"),
+        Secret(b"hi-secret".to_vec()),
+        data_url::DataUrl::parse("data:,hi-secret").unwrap()
+    );
     assert!(
         !shown.contains("aGk=") && !shown.contains("hi-secret"),
         "{shown}"
@@ -491,6 +510,9 @@ proptest! {
                 root[key][inner] = value.clone();
                 if let Ok(mut config) = Config::parse(root.to_string().as_bytes()) {
                     let _ = super::lint::lint(&config, Some(1000));
+                    let _ = super::inspect::inspect(&config);
+                    let bare = Config::parse(br#"{"ignition":{"version":"3.3.0"}}"#).unwrap();
+                    let _ = super::diff::diff(&config, &bare);
                     let _ = config.apply(&file("/a", 0o644, b""));
                 }
             }

@@ -23,6 +23,22 @@ pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
+    replace(path, 0o644, fill)
+}
+
+/// Replaces `path` with `contents` that only the owner may read (mode 0600).
+///
+/// # Errors
+/// As [`write`].
+pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, 0o600, |file| file.write_all(contents))
+}
+
+fn replace(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let with_path = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
     let directory = parent(path);
@@ -33,7 +49,7 @@ pub fn write_with(
     drop(buffered);
     temporary
         .as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o644))
+        .set_permissions(std::fs::Permissions::from_mode(mode))
         .map_err(with_path)?;
     temporary.as_file().sync_all().map_err(with_path)?;
     temporary.persist(path).map_err(|e| with_path(e.error))?;

@@ -8,7 +8,7 @@ use super::{load, printable};
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::ignition::inspect::{self, BootstrapInPlace, FileInfo, Overview, UnitInfo, UserInfo};
-use crate::ui::table;
+use crate::ui::{format, table};
 
 /// Flags of `inspect`.
 #[derive(Debug, Args)]
@@ -77,16 +77,13 @@ fn head(overview: &Overview) -> String {
 }
 
 fn user(user: &UserInfo) -> String {
+    let keys = format::count(user.ssh_keys.len() as u64, "SSH key");
     let password = if user.password {
         "a password"
     } else {
         "no password"
     };
-    let mut lines = vec![format!(
-        "  {}: {password}, {} SSH keys",
-        user.name,
-        user.ssh_keys.len()
-    )];
+    let mut lines = vec![format!("  {}: {password}, {keys}", user.name)];
     lines.extend(user.ssh_keys.iter().map(|key| {
         let fingerprint = key.fingerprint.as_deref().unwrap_or("does not decode");
         format!("    {} {fingerprint} {}", key.algorithm, key.comment)

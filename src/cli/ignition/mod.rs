@@ -1,8 +1,9 @@
-//! `snoforge ignition`: look at, check and compare Ignition configs.
+//! `snoforge ignition`: look at, check, compare and patch Ignition configs.
 
 mod certs;
 mod diff;
 mod inspect;
+mod patch;
 mod validate;
 
 use std::io::Read as _;
@@ -17,6 +18,8 @@ use crate::ignition::{Config, Error};
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Ignition {
+    /// Make a stock bootstrap-in-place config install from the data partition, at both boot stages.
+    Patch(Box<patch::Patch>),
     /// Show users, files, units, the release image and the install disk; never a secret.
     Inspect(inspect::Inspect),
     /// Check configs; every finding with its JSON pointer.
@@ -34,6 +37,7 @@ impl Ignition {
     /// What the verb says.
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Patch(args) => args.run(context),
             Self::Inspect(args) => args.run(context),
             Self::Validate(args) => args.run(context),
             Self::Certs(args) => args.run(context),

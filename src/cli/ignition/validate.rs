@@ -9,6 +9,7 @@ use super::{load, printable};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::ignition::lint::{self, Finding, Severity};
+use crate::ui::format;
 
 /// The embed area of an RHCOS live ISO, in bytes (`live-iso.md` section 1.1).
 const EMBED_AREA: usize = 262_144;
@@ -56,9 +57,9 @@ impl Validate {
         if errors.is_empty() || context.is_json() {
             context.result(&document, || {
                 format!(
-                    "{file}: ok, spec {}, {} warnings",
+                    "{file}: ok, spec {}, {}",
                     config.version(),
-                    warnings.len()
+                    format::count(warnings.len() as u64, "warning")
                 )
             })?;
         }

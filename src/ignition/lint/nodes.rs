@@ -51,7 +51,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut seen: BTreeMap<&str, (Kind, &str)> = BTreeMap::new();
     for (kind, pointer, path, value) in &nodes {
         check_path(path, pointer, findings);
-        if let Some((other, first)) = seen.get(path).filter(|_| !path.is_empty()) {
+        // Spec 2 writes each appended part as an entry of its own.
+        let part = value.get("append").and_then(Value::as_bool) == Some(true);
+        if let Some((other, first)) = seen.get(path).filter(|_| !path.is_empty() && !part) {
             findings
                 .error(
                     pointer,

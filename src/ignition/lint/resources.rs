@@ -1,5 +1,7 @@
 //! Everything with a source: data URLs that decode, compression, verification hashes, headers, duplicates.
 
+use std::collections::BTreeSet;
+
 use sha2::Digest as _;
 
 use super::Findings;
@@ -7,13 +9,13 @@ use crate::ignition::config::Config;
 use crate::ignition::data_url::Error;
 use crate::ignition::view::Resource;
 
-/// Schemes that Ignition fetches.
-const REMOTE: [&str; 6] = ["http:", "https:", "tftp:", "s3:", "gs:", "arn:"];
+/// Schemes that Ignition fetches; `arn:` from spec 3.4 on.
+const REMOTE: [&str; 5] = ["http:", "https:", "tftp:", "s3:", "gs:"];
 /// The first bytes of gzip.
 const GZIP: &[u8] = b"\x1f\x8b\x08";
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for resource in config.other_resources() {
         let source = resource.source().unwrap_or_default();
         let list = resource
@@ -22,10 +24,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
             .map(|(list, _)| list.to_owned());
         if source.is_empty() && !resource.pointer().ends_with("/replace") {
             findings.error(resource.pointer(), "resource without a source");
-        } else if seen.contains(&(list.clone(), source)) {
+        } else if !seen.insert((list, source)) {
             findings.error(resource.pointer(), "the same source comes twice");
         }
-        seen.push((list, source));
         one(config, &resource, "resource", findings);
     }
     for file in config.files() {
@@ -41,7 +42,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 fn one(config: &Config, resource: &Resource<'_>, what: &str, findings: &mut Findings) {
     headers(resource, what, findings);
     let source = resource.source().unwrap_or_default();
-    let bytes = decoded(resource, source, what, findings);
+    let bytes = decoded(config, resource, (what, source), findings);
     hash(config, resource, (what, source, bytes.as_deref()), findings);
     if let Some(bytes) = bytes
         && resource.compression().is_none()
@@ -64,9 +65,9 @@ fn has_gzip_name(path: &str) -> bool {
 
 /// The decoded bytes of a data URL; reports what does not decode.
 fn decoded(
+    config: &Config,
     resource: &Resource<'_>,
-    source: &str,
-    what: &str,
+    (what, source): (&str, &str),
     findings: &mut Findings,
 ) -> Option<Vec<u8>> {
     if source.is_empty() {
@@ -84,13 +85,14 @@ fn decoded(
                 );
             }
             let scheme = scheme.to_ascii_lowercase();
-            if !REMOTE.contains(&scheme.as_str()) {
+            let is_arn = scheme == "arn:" && config.version().minor() >= 4;
+            if !is_arn && !REMOTE.contains(&scheme.as_str()) {
                 findings
                     .error(
                         format!("{}/source", resource.pointer()),
                         format!("source of {what} has none of the schemes that Ignition knows"),
                     )
-                    .hint("data:, http:, https:, tftp:, s3:, gs: or arn:");
+                    .hint("data:, http:, https:, tftp:, s3: or gs:");
             }
             None
         }
@@ -113,7 +115,7 @@ fn headers(resource: &Resource<'_>, what: &str, findings: &mut Findings) {
         .json()
         .get("httpHeaders")
         .and_then(|h| h.as_array());
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for (index, header) in headers.into_iter().flatten().enumerate() {
         let name = header
             .get("name")
@@ -122,10 +124,10 @@ fn headers(resource: &Resource<'_>, what: &str, findings: &mut Findings) {
         let pointer = format!("{}/httpHeaders/{index}/name", resource.pointer());
         if name.is_empty() {
             findings.error(pointer, format!("HTTP header of {what} without a name"));
-        } else if seen.contains(&name) {
+        } else if seen.contains(name) {
             findings.error(pointer, format!("HTTP header {name} of {what} comes twice"));
         }
-        seen.push(name);
+        seen.insert(name);
     }
     let source = resource.source().unwrap_or_default();
     let http = ["http:", "https:"].iter().any(|s| source.starts_with(s));

@@ -31,14 +31,13 @@ const UNIT_DIRECTORIES: [&str; 2] = ["/etc/systemd/system/", "/usr/lib/systemd/s
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let present = present(config);
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for entry in config.units() {
         let name = entry.name();
         check_name(name, &format!("{}/name", entry.pointer()), findings);
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             findings.error(entry.pointer(), format!("unit {name} comes twice"));
         }
-        seen.push(name);
         if let Some(text) = entry.contents() {
             let pointer = format!("{}/contents", entry.pointer());
             let parsed = text_of(name, name, text, (&pointer, &present), findings);
@@ -69,7 +68,7 @@ fn dropins(
     present: &BTreeSet<String>,
     findings: &mut Findings,
 ) {
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for dropin in entry.dropins() {
         let what = format!("{}.d/{}", entry.name(), dropin.name());
         let pointer = format!("{}/name", dropin.pointer());
@@ -78,10 +77,10 @@ fn dropins(
             findings
                 .error(pointer, format!("drop-in {what} is not named NAME.conf"))
                 .hint("for example 10-snoforge.conf");
-        } else if seen.contains(&dropin.name()) {
+        } else if seen.contains(dropin.name()) {
             findings.error(dropin.pointer(), format!("drop-in {what} comes twice"));
         }
-        seen.push(dropin.name());
+        seen.insert(dropin.name());
         if let Some(text) = dropin.contents() {
             let pointer = format!("{}/contents", dropin.pointer());
             text_of(&what, entry.name(), text, (&pointer, present), findings);

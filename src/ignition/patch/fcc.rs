@@ -132,7 +132,7 @@ impl Document {
                     *list_slot(&mut expected, place) = Value::Null;
                 }
             }
-            self.accept(new, expected, line)?;
+            self.accept(new, &expected, line)?;
             removed = true;
         }
         Ok(removed)
@@ -171,13 +171,18 @@ impl Document {
         }
         let mut new = self.lines.clone();
         new.splice(at..at, block);
-        self.accept(new, expected, at + 1)
+        self.accept(new, &expected, at + 1)
     }
 
     /// Takes new lines over if they mean what they must mean.
-    fn accept(&mut self, lines: Vec<String>, expected: Value, at: usize) -> Result<(), PatchError> {
+    fn accept(
+        &mut self,
+        lines: Vec<String>,
+        expected: &Value,
+        at: usize,
+    ) -> Result<(), PatchError> {
         let value = parse(&lines)?;
-        if value != expected {
+        if value != *expected {
             return Err(refuse(
                 at,
                 "is written in a form that cannot be edited line by line",
@@ -278,8 +283,8 @@ impl Document {
     /// The line behind the last one that is not blank and not left of `indent`.
     fn content_end(&self, lines: std::ops::Range<usize>, indent: usize) -> Option<usize> {
         let numbered = lines.clone().zip(self.lines.iter().skip(lines.start));
-        let inside = numbered.filter(|(_, l)| !l.trim().is_empty() && indent_of(l) >= indent);
-        inside.last().map(|(n, _)| n + 1)
+        let mut inside = numbered.filter(|(_, l)| !l.trim().is_empty() && indent_of(l) >= indent);
+        inside.next_back().map(|(n, _)| n + 1)
     }
 }
 
@@ -328,10 +333,9 @@ fn list_mut(value: &mut Value, place: Place) -> Option<&mut Vec<Value>> {
 
 /// The value at `section.list`, made null when absent.
 fn list_slot(value: &mut Value, place: Place) -> &mut Value {
-    for key in [place.section] {
-        if !value.get(key).is_some_and(Value::is_object) {
-            value[key] = Value::Object(serde_json::Map::new());
-        }
+    let known = value.get(place.section).is_some_and(Value::is_object);
+    if !known {
+        value[place.section] = Value::Object(serde_json::Map::new());
     }
     let section = &mut value[place.section];
     if section.get(place.list).is_none() {

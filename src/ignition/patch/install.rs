@@ -9,6 +9,7 @@
 //!   coreos-installer install --copy-network --save-partlabel data -i /opt/openshift/master.ign /dev/sda
 //! ```
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::{PatchError, assets};
@@ -90,9 +91,9 @@ pub(super) fn edit(script: &str, save_partlabel: Option<&str>) -> Result<String,
     let blank: String = indent.chars().take_while(|c| c.is_whitespace()).collect();
     let mut out = script.get(..line_start).unwrap_or(before).to_owned();
     if !words.is_empty() {
-        out += &format!("{blank}{ADDED} {}\n", words.join(" "));
+        let _ = writeln!(out, "{blank}{ADDED} {}", words.join(" "));
     }
-    out += &format!("{blank}{} release {device}{OURS}\n", assets::SCRIPT);
+    let _ = writeln!(out, "{blank}{} release {device}{OURS}", assets::SCRIPT);
     out += script.get(line_start..command.install).unwrap_or_default();
     for word in words {
         out.push(' ');

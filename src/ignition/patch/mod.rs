@@ -21,6 +21,7 @@ mod assets;
 mod error;
 mod fcc;
 mod install;
+mod installed;
 mod legacy;
 mod options;
 mod plan;
@@ -28,7 +29,7 @@ mod registries;
 
 pub use error::PatchError;
 pub use options::{Loader, Options};
-pub use plan::{Note, Plan, plan, release_repositories};
+pub use plan::{Note, Plan, plan, release_images};
 
 use super::{Change, Config, Edit, Error, NewUnit};
 

@@ -9,9 +9,9 @@ use regex::Regex;
 
 use super::super::edit::{Edit, NewFile, Secret};
 use super::assets::{self, Asset, Stage};
-use super::fcc::{self, Document};
+use super::fcc;
 use super::registries::{self, Site};
-use super::{Change, Config, NewUnit, Options, PatchError, install, legacy};
+use super::{Change, Config, NewUnit, Options, PatchError, install, installed, legacy};
 
 /// Units of the live stage that pull images, or start what does. Those that the config or the image does not have are left out,
 /// except for CRI-O, which every image has.
@@ -22,14 +22,6 @@ const LIVE_HOOKS: [&str; 6] = [
     "crio.service",
     "kubelet.service",
     "bootkube.service",
-];
-/// The same for the installed stage; they come from the machine-config operator and are in no file that we see.
-const INSTALLED_HOOKS: [&str; 5] = [
-    "machine-config-daemon-pull.service",
-    "machine-config-daemon-firstboot.service",
-    "nodeip-configuration.service",
-    "crio.service",
-    "kubelet.service",
 ];
 
 const PULL_SECRET: &str = "/root/.docker/config.json";
@@ -95,16 +87,19 @@ pub fn plan(config: &Config, options: &Options) -> Result<Plan, PatchError> {
     Ok(planner.finish(config, stripped))
 }
 
-/// Repositories (`host/path`) of the release images that the scripts of a config name, sorted.
-pub fn release_repositories(config: &Config) -> Vec<String> {
-    let reference = Regex::new(r"([a-z0-9][a-z0-9.:-]*(?:/[a-z0-9._-]+)+)@sha256:[0-9a-f]{64}");
+/// The release images (`host/path@sha256:…`) that the scripts of a config name, sorted.
+///
+/// # Panics
+/// Never: the pattern is a constant.
+pub fn release_images(config: &Config) -> Vec<String> {
+    let reference = Regex::new(r"[a-z0-9][a-z0-9.:-]*(?:/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}");
     let reference = reference.expect("a constant pattern");
     let bytes = |path: &str| config.file(path)?.bytes().ok().flatten();
     let texts = RELEASE_SCRIPTS.iter().filter_map(|path| bytes(path));
     let mut found = BTreeSet::new();
     for text in texts {
         let text = String::from_utf8_lossy(&text);
-        found.extend(reference.captures_iter(&text).map(|c| c[1].to_owned()));
+        found.extend(reference.find_iter(&text).map(|m| m.as_str().to_owned()));
     }
     found.into_iter().collect()
 }
@@ -169,14 +164,19 @@ impl Planner {
     /// The registries configuration, merged with the site's.
     fn mirrors(&mut self, options: &Options) -> Result<String, PatchError> {
         let mut sources: BTreeSet<String> = options.sources.iter().cloned().collect();
-        sources.extend(release_repositories(&self.config));
+        let releases = release_images(&self.config);
+        let names = releases.iter().filter_map(|image| image.split_once('@'));
+        sources.extend(names.map(|(name, _)| name.to_owned()));
         if options.sources.is_empty() {
             sources.extend(super::options::GENERIC_HOSTS.map(str::to_owned));
         }
         let files = self.config.files().map(|f| f.path());
         let dropin = |path: &&str| {
             let name = path.strip_prefix(registries::DROPINS);
-            name.is_some_and(|name| name.ends_with(".conf") && !name.contains('/'))
+            name.is_some_and(|name| {
+                name.strip_suffix(".conf")
+                    .is_some_and(|stem| !stem.contains('/'))
+            })
         };
         // In the order in which they are read: the main file, then the drop-ins by name.
         let dropins: BTreeSet<String> = files.filter(dropin).map(str::to_owned).collect();
@@ -197,7 +197,7 @@ impl Planner {
     }
 
     fn live(&mut self, options: &Options, mirrors: &str) -> Result<(), PatchError> {
-        let staged = staged(options, mirrors);
+        let staged = installed::staged(options, mirrors);
         for asset in assets::files(Stage::Live, options, mirrors)
             .into_iter()
             .chain(staged)
@@ -259,44 +259,9 @@ impl Planner {
 
     fn installed(&mut self, options: &Options, mirrors: &str) -> Result<(), PatchError> {
         let text = self.text(fcc::PATH)?.unwrap_or_default();
-        let mut document = Document::read(&text)?;
-        self.notes.extend(legacy::installed(&mut document)?);
-        let mut files: Vec<(String, String)> = Vec::new();
-        for asset in assets::files(Stage::Installed, options, mirrors) {
-            let item = local_item(&asset.path, asset.mode, &staged_name(&asset.path));
-            files.push((asset.path, item));
-        }
-        for unit in INSTALLED_HOOKS {
-            let path = assets::dropin_path(unit);
-            let item = local_item(&path, 0o644, "hook.conf");
-            files.push((path, item));
-        }
-        if let Some(name) = &options.hostname {
-            if document.has(fcc::FILES, "/etc/hostname") {
-                self.note(Note::Found(format!(
-                    "hostname of the installed machine replaced by {name}"
-                )));
-            }
-            let item = format!(
-                "- path: /etc/hostname\n  mode: 0644\n  overwrite: true\n  contents:\n    inline: |\n      {name}"
-            );
-            files.push(("/etc/hostname".to_owned(), item));
-        }
-        let units = assets::units(options);
-        for (path, _) in &files {
-            document.remove(fcc::FILES, path)?;
-        }
-        for name in assets::UNITS {
-            document.remove(fcc::UNITS, name)?;
-        }
-        let files: Vec<_> = files.into_iter().map(|(_, item)| item).collect();
-        document.insert(fcc::FILES, &files)?;
-        let units: Vec<_> = units
-            .iter()
-            .map(|(n, e, text)| unit_item(n, *e, text))
-            .collect();
-        document.insert(fcc::UNITS, &units)?;
-        self.set_text(fcc::PATH, document.render())
+        let (text, notes) = installed::edit(&text, options, mirrors)?;
+        self.notes.extend(notes);
+        self.set_text(fcc::PATH, text)
     }
 
     fn pull_secret(&mut self, options: &Options) -> Result<(), PatchError> {
@@ -318,7 +283,7 @@ impl Planner {
         let registries = document
             .get("auths")
             .and_then(|a| a.as_object())
-            .map_or(0, |a| a.len());
+            .map_or(0, serde_json::Map::len);
         self.note(Note::Found(match registries {
             0 => format!("{PULL_SECRET}: no pull secret"),
             count => format!("{PULL_SECRET}: pull secret for {count} registries"),
@@ -357,48 +322,4 @@ fn sets_again(strip: &Edit, edit: &Edit) -> bool {
         (Edit::RemoveDropin { unit, .. }, Edit::SetDropin { unit: again, .. }) => unit == again,
         _ => false,
     }
-}
-
-/// The files of the installed stage as they lie in the live system.
-fn staged(options: &Options, mirrors: &str) -> Vec<Asset> {
-    let mut staged = assets::files(Stage::Installed, options, mirrors);
-    staged.push(Asset {
-        path: "hook.conf".to_owned(),
-        mode: 0o644,
-        contents: assets::hook(Stage::Installed, options.loader),
-    });
-    for asset in &mut staged {
-        asset.path = format!("{}{}", assets::STAGED, staged_name(&asset.path));
-        asset.mode = 0o644;
-    }
-    staged
-}
-
-/// A flat name: `etc-motd.d-50-snoforge`.
-fn staged_name(path: &str) -> String {
-    path.trim_start_matches('/').replace('/', "-")
-}
-
-fn local_item(path: &str, mode: u32, staged: &str) -> String {
-    format!(
-        "- path: {path}\n  mode: {mode:04o}\n  overwrite: true\n  contents:\n    local: snoforge/{staged}"
-    )
-}
-
-fn unit_item(name: &str, enabled: Option<bool>, text: &str) -> String {
-    let mut item = format!("- name: {name}\n");
-    if let Some(enabled) = enabled {
-        item += &format!("  enabled: {enabled}\n");
-    }
-    item += "  contents: |\n";
-    for line in text.lines() {
-        let indented = if line.is_empty() {
-            String::new()
-        } else {
-            format!("    {line}")
-        };
-        item += &indented;
-        item.push('\n');
-    }
-    item.trim_end().to_owned()
 }

@@ -6,6 +6,7 @@
 //! the last resort: it is asked when the loader is gone.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
@@ -132,7 +133,7 @@ impl Entry {
 
     fn render(&self, prefix: &str, out: &mut String) {
         let mut line = |key: &str, value: &Value| {
-            out.push_str(&format!("{key} = {value}\n"));
+            let _ = writeln!(out, "{key} = {value}");
         };
         line("\n[[registry]]\nprefix", &prefix.into());
         line("location", &self.location.as_str().into());
