@@ -232,7 +232,9 @@ pub fn fit(
     };
     let area = usize::try_from(iso.area.length).unwrap_or(usize::MAX);
     let fitted = ignition::fit::fit(bytes, config, area, &packed);
-    Ok((with(&fitted.bytes), fitted.steps))
+    // Where the area has to grow anyway, nothing is won by another form.
+    let chosen = if fitted.fits { &fitted.bytes } else { bytes };
+    Ok((with(chosen), fitted.steps))
 }
 
 /// None when the embed area stays as it is.

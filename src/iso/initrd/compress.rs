@@ -1,9 +1,9 @@
 //! Compressed streams within an initramfs.
 //!
-//! Encoding is that of coreos-installer: one xz stream, preset 9, CRC32. Its dictionary of 64 MiB makes liblzma keep tables of 600 MiB,
-//! of which more than 64 MiB are touched for a stock config. A dictionary that just covers the input finds the same matches, so we
-//! encode with that, and declare 64 MiB in the block header: the same bytes from a tenth of the memory (checked by a test that encodes
-//! both ways).
+//! Encoding is that of coreos-installer: one xz stream, preset 9, CRC32, a block for each part. Its dictionary of 64 MiB makes liblzma
+//! keep tables of 600 MiB, of which more than 64 MiB are touched for a stock config. A dictionary that just covers the input finds the
+//! same matches, so we encode with that, and declare 64 MiB in the block headers: the same bytes from a tenth of the memory (checked by
+//! a test that encodes both ways).
 
 use std::io::{self, Read as _, Write as _};
 
@@ -17,40 +17,52 @@ use crate::iso::error::InitrdError;
 const DICTIONARY: u32 = 64 << 20;
 /// Below this the hash tables shrink, and with them the matches that are found.
 const MIN_DICTIONARY: u32 = 4 << 20;
-/// After the stream header: the block header of one LZMA2 filter.
-const BLOCK_HEADER: std::ops::Range<usize> = 12..24;
-/// LZMA2 with a dictionary of 64 MiB, no sizes; the last four bytes are its CRC32.
-const BLOCK_HEADER_64_MIB: [u8; 12] = [2, 0, 0x21, 1, 0x1c, 0, 0, 0, 0x10, 0xcf, 0x58, 0xcc];
+/// Bytes before the first block.
+const STREAM_HEADER: u64 = 12;
+/// A block header: LZMA2 with a dictionary of 64 MiB, no sizes; the last four bytes are its CRC32.
+const BLOCK_HEADER: [u8; 12] = [2, 0, 0x21, 1, 0x1c, 0, 0, 0, 0x10, 0xcf, 0x58, 0xcc];
 
 /// Compresses with xz.
-pub(super) fn xz(bytes: &[u8]) -> Result<Vec<u8>, InitrdError> {
-    let covering = u32::try_from(bytes.len())
-        .unwrap_or(DICTIONARY)
-        .min(DICTIONARY);
+pub(super) fn xz(parts: &[Vec<u8>]) -> Result<Vec<u8>, InitrdError> {
+    let length = parts.iter().map(Vec::len).sum::<usize>();
+    let covering = u32::try_from(length).unwrap_or(DICTIONARY).min(DICTIONARY);
     let dictionary = covering
         .next_power_of_two()
         .clamp(MIN_DICTIONARY, DICTIONARY);
-    let mut out = xz_with(bytes, dictionary)?;
-    // Without input there is no block.
-    if let Some(header) = out.get_mut(BLOCK_HEADER).filter(|_| !bytes.is_empty()) {
-        header.copy_from_slice(&BLOCK_HEADER_64_MIB);
+    let (mut out, blocks) = xz_with(parts, dictionary)?;
+    for at in blocks {
+        let header = usize::try_from(at)
+            .ok()
+            .and_then(|at| out.get_mut(at..at + BLOCK_HEADER.len()));
+        if let Some(header) = header {
+            header.copy_from_slice(&BLOCK_HEADER);
+        }
     }
     Ok(out)
 }
 
-pub(super) fn xz_with(bytes: &[u8], dictionary: u32) -> Result<Vec<u8>, InitrdError> {
-    encode(bytes, dictionary).map_err(|e| InitrdError::Encode(e.to_string()))
+/// Also returns where the blocks begin.
+pub(super) fn xz_with(
+    parts: &[Vec<u8>],
+    dictionary: u32,
+) -> Result<(Vec<u8>, Vec<u64>), InitrdError> {
+    encode(parts, dictionary).map_err(|e| InitrdError::Encode(e.to_string()))
 }
 
-fn encode(bytes: &[u8], dictionary: u32) -> io::Result<Vec<u8>> {
+fn encode(parts: &[Vec<u8>], dictionary: u32) -> io::Result<(Vec<u8>, Vec<u64>)> {
     let mut options = LzmaOptions::new_preset(9)?;
     options.dict_size(dictionary);
     let mut filters = Filters::new();
     filters.lzma2(&options);
     let stream = Stream::new_stream_encoder(&filters, Check::Crc32)?;
     let mut encoder = XzEncoder::new_stream(Vec::new(), stream);
-    encoder.write_all(bytes)?;
-    encoder.finish()
+    let mut blocks = Vec::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        blocks.push(encoder.total_out().max(STREAM_HEADER));
+        encoder.write_all(part)?;
+        encoder.flush()?;
+    }
+    Ok((encoder.finish()?, blocks))
 }
 
 /// Expands the stream that `bytes` begin with to at most `limit` bytes; returns what follows it. `at` is for errors.

@@ -7,7 +7,8 @@
 //! Every number is 8 hexadecimal digits. `TRAILER!!!` ends an archive.
 //!
 //! The writer gives the bytes that coreos-installer gives: numbers in lower case, inode numbers counted from 0, missing parent
-//! directories before their files, no padding after the trailer.
+//! directories before their files, no padding after the trailer. It gives them in parts, because the `cpio` crate that coreos-installer
+//! uses flushes its compressor after each padded member, which shows in the compressed bytes.
 
 use std::collections::BTreeMap;
 
@@ -152,8 +153,8 @@ fn aligned(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
-/// Writes an archive.
-pub(super) fn write(members: &Members) -> Vec<u8> {
+/// Writes an archive, in parts that are to be compressed each by itself.
+pub(super) fn write(members: &Members) -> Vec<Vec<u8>> {
     let mut out = Writer::default();
     let mut inside: Vec<&str> = Vec::new();
     for (path, member) in members {
@@ -176,11 +177,13 @@ pub(super) fn write(members: &Members) -> Vec<u8> {
     }
     out.index = 0;
     out.add(TRAILER, &Member::new(0, Vec::new()));
-    out.bytes
+    out.parts.push(out.bytes);
+    out.parts
 }
 
 #[derive(Default)]
 struct Writer {
+    parts: Vec<Vec<u8>>,
     bytes: Vec<u8>,
     index: usize,
 }
@@ -214,6 +217,9 @@ impl Writer {
         self.bytes.extend(&member.data);
         self.pad();
         self.index += 1;
+        if !size.is_multiple_of(4) {
+            self.parts.push(std::mem::take(&mut self.bytes));
+        }
     }
 
     fn pad(&mut self) {
