@@ -11,7 +11,7 @@
 //! - a disk in use (mounted, swap, held by device-mapper or md, read-only) never becomes a [`Plan`];
 //! - partitions that a plan keeps are not written, and keep their number, place and GUIDs;
 //! - the partition label comes last: a partition named as asked has a whole filesystem;
-//! - a failing [`apply`] puts the old table back.
+//! - a failing [`apply()`] puts the old table back.
 //!
 //! What this room does not do: it asks no questions, prints nothing, mounts nothing.
 

@@ -17,7 +17,7 @@ pub(super) const UNFINISHED: &str = "snoforge-unfinished";
 /// Entries of a table that we make.
 const ENTRIES: u32 = 128;
 
-/// A change of a disk: [`plan`] and [`plan_reset`] make it, [`super::apply`] does it. Printed or serialised, it is what a person says yes to.
+/// A change of a disk: [`plan`] and [`plan_reset`] make it, [`super::apply()`] does it. Printed or serialised, it is what a person says yes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     pub(super) device: Device,

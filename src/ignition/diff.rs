@@ -1,7 +1,7 @@
 //! Two configs compared: decoded, file by file, unit by unit.
 //!
-//! Text is compared line by line; of what may be secret ([`secrets`](super::secrets)), of binary and of very large files only sizes and digests are
-//! told. How a data URL is written does not count, nor does the order of the entries.
+//! Text is compared line by line; of what may be secret ([`secrets`]), of binary and of very large files only sizes and digests
+//! are told. How a data URL is written does not count, nor does the order of the entries.
 
 mod lines;
 

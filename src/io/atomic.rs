@@ -29,7 +29,7 @@ pub fn write_with(
 /// Replaces `path` with `contents` that only the owner may read (mode 0600).
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     replace(path, 0o600, |file| file.write_all(contents))
 }

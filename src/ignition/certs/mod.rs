@@ -2,10 +2,10 @@
 //!
 //! `openshift-install` puts about sixty PEM files into a bootstrap-in-place config, and the same certificates again into bundles,
 //! kubeconfigs, Secrets and config maps. The chain that the bootstrap needs lives 24 hours (`seed-image.md` section 8.3; seed 003,
-//! "Your boot certificate has expired"). [`survey`] finds every certificate, whatever it is wrapped in; [`extend`] signs those
+//! "Your boot certificate has expired"). [`survey()`] finds every certificate, whatever it is wrapped in; [`extend()`] signs those
 //! that would expire too soon again, with the keys in the file.
 //!
-//! What [`extend`] changes in a certificate is its not-after and its signature, nothing else: key, serial number, names, key
+//! What [`extend()`] changes in a certificate is its not-after and its signature, nothing else: key, serial number, names, key
 //! identifiers and all extensions stay byte for byte, so that what it has signed stays valid and an authority key identifier
 //! with issuer and serial number still points at it. Issuers come first, and no certificate outlives its issuer. Every copy of
 //! a certificate is replaced, in the wrapping that it has. A certificate whose issuer's key is not in the file stays.

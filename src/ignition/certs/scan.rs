@@ -73,7 +73,7 @@ pub(super) fn bytes(file: &str, bytes: &[u8], visit: &mut Visitor<'_>) -> Option
     Scan { place, visit }.bytes(bytes)
 }
 
-/// As [`bytes`], for text.
+/// As [`bytes()`], for text.
 pub(super) fn text(file: &str, text: &str, visit: &mut Visitor<'_>) -> Option<String> {
     let place = Place {
         file: file.to_owned(),
