@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::inventory::lock::Inventory;
-use crate::oci::{Descriptor, Digest};
+use crate::oci::Digest;
 use crate::store::{Store, StoreError};
 
 /// How an item is asked for.
@@ -64,31 +64,29 @@ impl Plan {
     }
 }
 
+/// By digest alone: what a hostile manifest calls a layer and an index a manifest is one item, since two would write into the
+/// same partial. It is then a manifest, and the blob's size does not count.
 fn list(inventory: &Inventory) -> Vec<Item> {
-    let mut found: BTreeMap<(Kind, &Digest), (u64, Vec<usize>)> = BTreeMap::new();
+    let mut found: BTreeMap<&Digest, (Kind, u64, Vec<usize>)> = BTreeMap::new();
+    for (digest, size) in inventory.manifests() {
+        found.insert(digest, (Kind::Manifest, size, Vec::new()));
+    }
     for (index, image) in inventory.images.iter().enumerate() {
-        let mut add = |kind, digest, size| {
-            let images = &mut found.entry((kind, digest)).or_insert((size, Vec::new())).1;
+        let manifests = image.contents.iter().map(|c| &c.manifest.digest);
+        for digest in manifests
+            .chain([&image.manifest.digest])
+            .chain(image.blobs())
+        {
+            // A lock that names a blob without its size cannot be had from our writer; 0 makes it fail by name.
+            let size = || inventory.blobs.get(digest).copied().unwrap_or(0);
+            let item = found.entry(digest);
+            let images = &mut item.or_insert_with(|| (Kind::Blob, size(), Vec::new())).2;
             if images.last() != Some(&index) {
                 images.push(index);
             }
-        };
-        let manifests = image.contents.iter().map(|c| &c.manifest);
-        for Descriptor { digest, size, .. } in manifests.chain([&image.manifest]) {
-            add(Kind::Manifest, digest, *size);
-        }
-        for content in &image.contents {
-            for digest in content.layers.iter().chain([&content.config]) {
-                // A lock that names a blob without its size cannot be had from our writer; 0 makes it fail by name.
-                add(
-                    Kind::Blob,
-                    digest,
-                    inventory.blobs.get(digest).copied().unwrap_or(0),
-                );
-            }
         }
     }
-    let item = |((kind, digest), (size, images)): ((Kind, &Digest), (u64, Vec<usize>))| Item {
+    let item = |(digest, (kind, size, images)): (&Digest, (Kind, u64, Vec<usize>))| Item {
         kind,
         digest: digest.clone(),
         size,
@@ -113,5 +111,37 @@ impl Queue {
         } else {
             self.0.pop_front()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_one_item_whatever_it_is_called() {
+        let digest = |n: u8| Digest::of(&[n]);
+        let descriptor =
+            |n, size| serde_json::json!({"mediaType": "m", "digest": digest(n), "size": size});
+        let lock = serde_json::json!({
+            "format": 1, "request": {"source": "", "options": []}, "releases": [], "catalogs": [],
+            "images": [{
+                "source": format!("q.io/a/b@{}", digest(1)), "requested": null, "destination": "q.io/a/b",
+                "groups": [], "origins": [], "manifest": descriptor(1, 7),
+                "contents": [{"manifest": descriptor(1, 7), "config": digest(2), "layers": [digest(1), digest(2)]}],
+            }],
+            "blobs": {digest(1).to_string(): 9, digest(2).to_string(): 3},
+        });
+        let inventory = Inventory::parse(lock.to_string().as_bytes()).unwrap();
+        let items = list(&inventory);
+        let mut told: Vec<_> = items
+            .iter()
+            .map(|i| (i.kind, i.size, i.images.clone()))
+            .collect();
+        told.sort();
+        assert_eq!(
+            told,
+            [(Kind::Blob, 3, vec![0]), (Kind::Manifest, 7, vec![0])]
+        );
     }
 }

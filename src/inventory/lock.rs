@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::oci::{Descriptor, Digest, Platform, Reference};
 
@@ -51,7 +51,19 @@ pub struct Inventory {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
     /// Size in bytes of every blob (configs and layers, not manifests) that some image needs.
+    #[serde(deserialize_with = "sizes")]
     pub blobs: BTreeMap<Digest, u64>,
+}
+
+/// The bound of a manifest's sizes holds for a lock that somebody else wrote, too.
+fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Digest, u64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Size(#[serde(deserialize_with = "crate::oci::deserialize_size")] u64);
+    let sizes = BTreeMap::<Digest, Size>::deserialize(deserializer)?;
+    Ok(sizes
+        .into_iter()
+        .map(|(digest, Size(n))| (digest, n))
+        .collect())
 }
 
 impl Inventory {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Digest;
 
@@ -35,6 +35,23 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+/// Largest size in bytes that a descriptor may claim: 1 TiB, a hundred times the largest layer of the field. With it sums over
+/// everything that a registry can name stay far below `u64::MAX`, whatever a hostile one claims.
+pub const MAX_SIZE: u64 = 1 << 40;
+
+/// Reads a size in bytes that is at most [`MAX_SIZE`].
+///
+/// # Errors
+/// No number, or a larger one.
+pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let size = u64::deserialize(deserializer)?;
+    if size > MAX_SIZE {
+        let wrong = format!("a size of {size} bytes, the most is {MAX_SIZE}");
+        return Err(serde::de::Error::custom(wrong));
+    }
+    Ok(size)
+}
+
 /// Type, digest and size in bytes of a blob or manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,7 +60,8 @@ pub struct Descriptor {
     pub media_type: String,
     /// Digest of the exact bytes.
     pub digest: Digest,
-    /// Size in bytes.
+    /// Size in bytes, at most [`MAX_SIZE`] when it was read from a document.
+    #[serde(deserialize_with = "size")]
     pub size: u64,
     /// The platform, on entries of an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]

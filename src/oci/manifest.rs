@@ -134,7 +134,9 @@ mod tests {
         assert!(parse(media_type::OCI_INDEX, &image).is_err());
         assert!(parse(media_type::OCI_MANIFEST, r#"{"schemaVersion":1}"#).is_err());
         assert!(parse(media_type::OCI_MANIFEST, "<html>").is_err());
-        let negative = image.replace("\"size\":1", "\"size\":-1");
-        assert!(parse(media_type::OCI_MANIFEST, &negative).is_err());
+        for size in ["-1", "1099511627777", "18446744073709551615"] {
+            let wrong = image.replace("\"size\":1", &format!("\"size\":{size}"));
+            assert!(parse(media_type::OCI_MANIFEST, &wrong).is_err(), "{size}");
+        }
     }
 }

@@ -11,7 +11,8 @@ mod manifest;
 mod reference;
 mod source;
 
-pub use descriptor::{Descriptor, Platform, media_type};
+pub(crate) use descriptor::size as deserialize_size;
+pub use descriptor::{Descriptor, MAX_SIZE, Platform, media_type};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use manifest::{Manifest, ManifestError, RawManifest};
 pub use reference::{Reference, ReferenceError};

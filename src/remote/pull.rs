@@ -18,6 +18,8 @@ const MANIFEST_CAP: usize = 4 << 20;
 const TAGS_CAP: usize = 4 << 20;
 /// Most pages of tags followed; a server that never ends is not followed for ever.
 const TAG_PAGES: usize = 10_000;
+/// Largest whole list taken: the longest of the field are some MB, and it is held in memory.
+const TAG_LIST_CAP: usize = 64 << 20;
 
 pub(super) async fn resolve(client: &Client, image: &Reference) -> Result<Descriptor, SourceError> {
     let what = format!("manifest of {image}");
@@ -101,7 +103,8 @@ async fn resolve_at(client: &Client, place: &Place) -> Result<Descriptor, Fault>
 
 /// The descriptor that the headers of an answer to HEAD make, when they are all there.
 fn described(headers: &HeaderMap) -> Option<Descriptor> {
-    let size = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+    let size = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let size = size.filter(|size| *size <= MANIFEST_CAP as u64)?;
     let media_type = bare_type(headers).filter(|t| is_manifest_type(t))?;
     Some(Descriptor::new(media_type, content_digest(headers)?, size))
 }
@@ -176,8 +179,11 @@ async fn tags_at(client: &Client, place: &Place) -> Result<Vec<String>, Fault> {
     }
     let mut all = Vec::new();
     let mut path = "tags/list?n=1000".to_owned();
+    let mut left = TAG_LIST_CAP;
     for _ in 0..TAG_PAGES {
-        let (response, body) = document(client, place, &Ask::get(&path), TAGS_CAP).await?;
+        let cap = TAGS_CAP.min(left);
+        let (response, body) = document(client, place, &Ask::get(&path), cap).await?;
+        left -= body.len();
         let page: Page = serde_json::from_slice(&body)
             .map_err(|e| Fault::protocol(format!("the list of tags is not JSON: {e}")))?;
         all.extend(page.tags.unwrap_or_default());
