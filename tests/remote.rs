@@ -366,6 +366,31 @@ async fn one_token_for_all_workers_and_renewal_in_flight() {
     assert_eq!(registry.count("/token"), 2);
 }
 
+/// Two workers with one token each see it expire; the second renewal expires before the first worker uses it.
+#[tokio::test]
+async fn two_expiries_in_a_row_are_not_a_refusal() {
+    let (registry, image, _) = registry();
+    registry.access(Access::Token {
+        login: None,
+        expires_in: Some(300),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let client = Client::new(options(dir.path())).unwrap();
+    client.manifest(&image.reference).await.unwrap();
+    registry.expire_tokens();
+    // The first worker's refusal is held up until the second has renewed the token and that has expired, too.
+    registry.rule(Rule::new(Fault::Delay(Duration::from_millis(400))).on("/manifests/"));
+    let slow = client.manifest(&image.reference);
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        client.manifest(&image.reference).await.unwrap();
+        registry.expire_tokens();
+    };
+    let (answer, ()) = futures_util::join!(slow, other);
+    answer.unwrap();
+    assert_eq!(registry.count("/token"), 3);
+}
+
 #[tokio::test]
 async fn a_refusal_is_not_asked_in_a_loop() {
     let (registry, image, _) = registry();

@@ -12,22 +12,34 @@ use super::itinerary::Place;
 use super::token::Wish;
 use crate::oci::SourceErrorKind;
 
+/// What to send for one request.
+#[derive(Debug)]
+pub(super) struct Authorization {
+    pub(super) header: HeaderValue,
+    /// A token of an earlier request, which may have expired since: its refusal says nothing about the account.
+    pub(super) cached: bool,
+}
+
 /// The header to send, other than the `rejected` one; `None` when the registry did not ask or there is nothing to send.
 pub(super) async fn header(
     client: &Client,
     place: &Place,
     scope: &str,
     rejected: Option<&HeaderValue>,
-) -> Result<Option<HeaderValue>, Fault> {
+) -> Result<Option<Authorization>, Fault> {
     let Some(scheme) = place.host.auth_scheme() else {
         return Ok(None);
     };
     let (registry, repository) = (place.image.registry(), place.image.repository());
     let credential = client.inner.credentials.get(registry, repository).await?;
-    let header = match scheme {
+    let found = match scheme {
         Scheme::Basic => credential
             .as_ref()
-            .and_then(|(_, credential)| basic(credential)),
+            .and_then(|(_, credential)| basic(credential))
+            .map(|header| Authorization {
+                header,
+                cached: false,
+            }),
         Scheme::Bearer { realm, service } => {
             if credential.is_some() && realm.scheme() != "https" && !place.host.insecure {
                 return Err(Fault::config(format!(
@@ -42,10 +54,14 @@ pub(super) async fn header(
                 credential: credential.as_ref(),
                 patience: client.stall(),
             };
-            Some(client.inner.tokens.get(&wish, rejected).await?)
+            let (header, fresh) = client.inner.tokens.get(&wish, rejected).await?;
+            Some(Authorization {
+                header,
+                cached: !fresh,
+            })
         }
     };
-    Ok(header.filter(|header| Some(header) != rejected))
+    Ok(found.filter(|found| Some(&found.header) != rejected))
 }
 
 fn basic(credential: &Credential) -> Option<HeaderValue> {

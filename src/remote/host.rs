@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::challenge::{Challenge, Scheme};
 use super::error::Fault;
+use super::transport;
 use crate::oci::Reference;
 
 /// One physical registry.
@@ -62,23 +63,23 @@ impl Host {
     }
 
     /// `https` or `http`; the first question to an insecure host finds out, as containers/image does: TLS first.
-    pub(super) async fn scheme(&self) -> Result<&'static str, Fault> {
+    /// No question waits longer than `patience`.
+    pub(super) async fn scheme(&self, patience: Duration) -> Result<&'static str, Fault> {
         self.scheme
-            .get_or_try_init(|| self.find_scheme())
+            .get_or_try_init(|| self.find_scheme(patience))
             .await
             .copied()
     }
 
-    async fn find_scheme(&self) -> Result<&'static str, Fault> {
+    async fn find_scheme(&self, patience: Duration) -> Result<&'static str, Fault> {
         let ask = |scheme| {
-            self.http
-                .get(format!("{scheme}://{}/v2/", self.name))
-                .send()
+            let url = format!("{scheme}://{}/v2/", self.name);
+            transport::answer(self.http.get(url), patience)
         };
         if ask("https").await.is_ok() {
             return Ok("https");
         }
-        let answer = ask("http").await.map_err(Fault::from)?;
+        let answer = ask("http").await?;
         // A TLS port answers plain HTTP with 400; then the failure of TLS was a passing one.
         if answer.status() == reqwest::StatusCode::BAD_REQUEST {
             return Err(Fault::later("the TLS handshake failed"));

@@ -99,7 +99,7 @@ impl<'a> Push<'a> {
             .into_iter()
             .next_back()
             .ok_or_else(|| Fault::config("registries.conf names no place for it"))?;
-        let scheme = place.host.scheme().await?;
+        let scheme = place.host.scheme(client.stall()).await?;
         transport::learn_challenge(client, &place).await?;
         Ok(Self {
             registry: adapter::registry(client, &place, scheme)?,
@@ -278,7 +278,8 @@ impl<'a> Push<'a> {
     /// Gives the crate a header of ours for its next requests.
     async fn log_in(&self, rejected: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Fault> {
         let scope = format!("repository:{}:pull,push", self.place.image.repository());
-        let header = authorize::header(self.client, &self.place, &scope, rejected).await?;
+        let found = authorize::header(self.client, &self.place, &scope, rejected).await?;
+        let header = found.map(|found| found.header);
         let Some(token) = header.as_ref().and_then(crate_token) else {
             return Ok(header);
         };

@@ -62,12 +62,12 @@ struct Token {
 }
 
 impl Tokens {
-    /// The `Authorization` header for a wish, other than the `rejected` one.
+    /// The `Authorization` header for a wish, other than the `rejected` one, and whether it was fetched for this call.
     pub(super) async fn get(
         &self,
         wish: &Wish<'_>,
         rejected: Option<&HeaderValue>,
-    ) -> Result<HeaderValue, Fault> {
+    ) -> Result<(HeaderValue, bool), Fault> {
         let cell = {
             let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(cells.entry(wish.key()).or_default())
@@ -78,7 +78,7 @@ impl Tokens {
             && token.renew_at > Instant::now()
             && Some(&token.header) != rejected
         {
-            return Ok(token.header.clone());
+            return Ok((token.header.clone(), false));
         }
         if let Some((at, fault)) = &cell.failure
             && *at > asked
@@ -89,7 +89,7 @@ impl Tokens {
             Ok(token) => {
                 let header = token.header.clone();
                 cell.token = Some(token);
-                Ok(header)
+                Ok((header, true))
             }
             Err(fault) => {
                 cell.failure = Some((Instant::now(), fault.clone()));

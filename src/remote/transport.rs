@@ -20,6 +20,9 @@ const ERROR_BODY_CAP: usize = 64 << 10;
 /// A longer `Retry-After` is cut: nobody waits so long, and an instant so far away may not exist.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
+/// Tokens of other requests that may turn out to be expired too, one after the other, before a refusal counts.
+const STALE_REPLAYS: u32 = 2;
+
 /// What to ask of a place.
 #[derive(Debug, Clone)]
 pub(super) struct Ask<'a> {
@@ -62,16 +65,18 @@ impl<'a> Ask<'a> {
 }
 
 /// Sends a request and returns a successful answer whose body is not yet read. A refusal is answered with credentials once, and
-/// with a fresh token once more.
+/// with a fresh token once more; a replay with the token of another request, which may have expired as well, does not count,
+/// [`STALE_REPLAYS`] times.
 pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Result<Response, Fault> {
     let host = &place.host;
-    let (scheme, repository) = (host.scheme().await?, place.image.repository());
+    let (scheme, repository) = (host.scheme(client.stall()).await?, place.image.repository());
     let url = format!("{scheme}://{}/v2/{repository}/{}", host.name, ask.path);
     let scope = || host.scope(&place.image);
-    let mut header = authorize::header(client, place, &scope(), None).await?;
-    let mut replays = if header.is_none() { 2 } else { 1 };
+    let mut sent = authorize::header(client, place, &scope(), None).await?;
+    let mut replays = if sent.is_none() { 2 } else { 1 };
+    let mut stale = STALE_REPLAYS;
     loop {
-        let request = ask.request(&host.http, &url, header.as_ref());
+        let request = ask.request(&host.http, &url, sent.as_ref().map(|sent| &sent.header));
         let response = answer_of(host, request, client.stall()).await?;
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {}
@@ -84,13 +89,15 @@ pub(super) async fn send(client: &Client, place: &Place, ask: &Ask<'_>) -> Resul
             && replays > 0
         {
             host.learn(challenge, &place.image);
-            other = authorize::header(client, place, &scope(), header.as_ref()).await?;
+            let rejected = sent.as_ref().map(|sent| &sent.header);
+            other = authorize::header(client, place, &scope(), rejected).await?;
         }
-        if other.is_none() {
-            return Err(authorize::refused(client, place, response).await);
+        match &other {
+            None => return Err(authorize::refused(client, place, response).await),
+            Some(other) if other.cached && stale > 0 => stale -= 1,
+            Some(_) => replays -= 1,
         }
-        header = other;
-        replays -= 1;
+        sent = other;
     }
 }
 
@@ -100,7 +107,7 @@ pub(super) async fn learn_challenge(client: &Client, place: &Place) -> Result<()
     if host.auth_scheme().is_some() {
         return Ok(());
     }
-    let url = format!("{}://{}/v2/", host.scheme().await?, host.name);
+    let url = format!("{}://{}/v2/", host.scheme(client.stall()).await?, host.name);
     let response = answer_of(host, host.http.get(url), client.stall()).await?;
     if let Some(challenge) = asks_for_other(&response) {
         host.learn(challenge, &place.image);
