@@ -31,16 +31,19 @@ impl Closure {
 }
 
 impl Store {
-    /// Writes a manifest under its digest, unless it is there with the right size.
+    /// Writes a manifest under its digest, unless it is there whole.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn put_manifest(&self, manifest: &RawManifest) -> Result<(), StoreError> {
-        let Descriptor { digest, size, .. } = manifest.descriptor();
-        if self.blob_size(digest)? == Some(*size) {
+        let path = self.blob_path(&manifest.descriptor().digest);
+        // The bytes are compared: damage that keeps the size would stay for ever.
+        let there = fs_err::metadata(&path).map_or(0, |meta| meta.len());
+        if there == manifest.descriptor().size
+            && fs_err::read(&path).is_ok_and(|bytes| bytes == manifest.bytes()[..])
+        {
             return Ok(());
         }
-        let path = self.blob_path(digest);
         crate::io::atomic::write(&path, manifest.bytes()).map_err(StoreError::io("write", &path))
     }
 
@@ -178,6 +181,8 @@ mod tests {
         fs_err::write(store.blob_path(digest), b"{\"schemaVersion\":1}").unwrap();
         let error = store.read_manifest(digest, None).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        store.put_manifest(&raw).unwrap();
+        assert_eq!(store.read_manifest(digest, Some("m")).unwrap(), raw);
         fs_err::write(store.blob_path(digest), b"{").unwrap();
         store.put_manifest(&raw).unwrap();
         assert_eq!(store.read_manifest(digest, Some("m")).unwrap(), raw);

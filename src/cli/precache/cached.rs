@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::oci::{
-    BlobRequest, BlobStream, Descriptor, Digest, ImageSource, RawManifest, Reference, SourceError,
-    SourceErrorKind, media_type,
+    BlobRequest, BlobStream, Descriptor, ImageSource, RawManifest, Reference, SourceError,
+    SourceErrorKind,
 };
 use crate::store::{Store, StoreError};
 
@@ -24,24 +24,16 @@ impl<S: ImageSource> Cached<S> {
         Self { store, upstream }
     }
 
-    /// The manifest when the store has it whole; damaged ones are fetched anew.
-    fn stored(&self, digest: &Digest) -> Option<RawManifest> {
-        let bytes = fs_err::read(self.store.blob_path(digest)).ok()?;
-        let manifest = RawManifest::new(&own_media_type(&bytes)?, bytes.into());
-        (manifest.descriptor().digest == *digest).then_some(manifest)
+    /// Asks the store on a blocking thread: a write waits for the disk.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let store = self.store.clone();
+        let done = tokio::task::spawn_blocking(move || work(store)).await;
+        let done = done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
+        done.map_err(|e| io_error(&e))
     }
-}
-
-/// The type that a manifest says it has. Only OCI manifests may leave it out, and these two differ by one field.
-fn own_media_type(bytes: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    let said = value.get("mediaType").and_then(|t| t.as_str());
-    let shape = if value.get("manifests").is_some() {
-        media_type::OCI_INDEX
-    } else {
-        media_type::OCI_MANIFEST
-    };
-    Some(said.unwrap_or(shape).to_owned())
 }
 
 fn io_error(error: &StoreError) -> SourceError {
@@ -59,13 +51,16 @@ impl<S: ImageSource> ImageSource for Cached<S> {
     }
 
     async fn manifest(&self, image: &Reference) -> Result<RawManifest, SourceError> {
-        if let Some(manifest) = image.digest().and_then(|digest| self.stored(digest)) {
-            return Ok(manifest);
+        if let Some(digest) = image.digest().cloned() {
+            // What cannot be read is fetched, whatever the reason.
+            let read = move |store: Store| Ok(store.read_manifest(&digest, None).ok());
+            if let Some(manifest) = self.on_disk(read).await? {
+                return Ok(manifest);
+            }
         }
         let manifest = self.upstream.manifest(image).await?;
-        self.store
-            .put_manifest(&manifest)
-            .map_err(|e| io_error(&e))?;
+        let copy = manifest.clone();
+        self.on_disk(move |store| store.put_manifest(&copy)).await?;
         Ok(manifest)
     }
 
