@@ -5,7 +5,7 @@ use reqwest::{Method, Response};
 
 use super::client::Client;
 use super::error::Fault;
-use super::itinerary::Place;
+use super::itinerary::{Itinerary, Place};
 use super::registries::Purpose;
 use super::transport::{self, Ask};
 use crate::oci::{
@@ -22,11 +22,7 @@ const TAG_PAGES: usize = 10_000;
 const TAG_LIST_CAP: usize = 64 << 20;
 
 pub(super) async fn resolve(client: &Client, image: &Reference) -> Result<Descriptor, SourceError> {
-    let what = format!("manifest of {image}");
-    let places = client
-        .places(image, Purpose::Manifest)
-        .map_err(|fault| fault.about(&what))?;
-    let mut itinerary = client.itinerary(what, places);
+    let mut itinerary = way(client, image, format!("manifest of {image}"))?;
     loop {
         let (index, place) = itinerary.next().await?;
         match resolve_at(client, &place).await {
@@ -40,11 +36,7 @@ pub(super) async fn manifest(
     client: &Client,
     image: &Reference,
 ) -> Result<RawManifest, SourceError> {
-    let what = format!("manifest of {image}");
-    let places = client
-        .places(image, Purpose::Manifest)
-        .map_err(|fault| fault.about(&what))?;
-    let mut itinerary = client.itinerary(what, places);
+    let mut itinerary = way(client, image, format!("manifest of {image}"))?;
     loop {
         let (index, place) = itinerary.next().await?;
         match manifest_at(client, &place).await {
@@ -55,11 +47,7 @@ pub(super) async fn manifest(
 }
 
 pub(super) async fn tags(client: &Client, image: &Reference) -> Result<Vec<String>, SourceError> {
-    let what = format!("tags of {}", image.name());
-    let places = client
-        .places(image, Purpose::Manifest)
-        .map_err(|fault| fault.about(&what))?;
-    let mut itinerary = client.itinerary(what, places);
+    let mut itinerary = way(client, image, format!("tags of {}", image.name()))?;
     loop {
         let (index, place) = itinerary.next().await?;
         match tags_at(client, &place).await {
@@ -67,6 +55,13 @@ pub(super) async fn tags(client: &Client, image: &Reference) -> Result<Vec<Strin
             Err(fault) => itinerary.failed(index, fault),
         }
     }
+}
+
+/// Through the places of an image's manifests, for `what`.
+fn way(client: &Client, image: &Reference, what: String) -> Result<Itinerary, SourceError> {
+    let places = client.places(image, Purpose::Manifest);
+    let places = places.map_err(|fault| fault.about(&what))?;
+    Ok(client.itinerary(what, places))
 }
 
 /// HEAD; where the answer lacks a header or the method, GET.
