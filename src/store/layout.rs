@@ -114,7 +114,7 @@ impl StoreError {
                 Some("use the snoforge that wrote it (DIR/bin/snoforge), or a newer one")
             }
             Self::Missing(_) | Self::Damaged { .. } | Self::Manifest { .. } => Some(
-                "run `precache verify`, then `precache download` again: it fetches what is missing or wrong",
+                "run `precache verify`: it names every file that is missing or wrong, and says how to get it again",
             ),
             Self::Malformed { .. } => {
                 Some("run `precache download` again: it writes the file anew")

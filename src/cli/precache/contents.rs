@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::inventory::lock::Inventory;
 use crate::oci::Digest;
-use crate::store::{Depth, Finding, Listing, PrunePlan, Report};
+use crate::store::{Depth, Finding, Listing, Problem, PrunePlan, Report};
 use crate::ui::{format, table};
 
 /// Flags of `verify`.
@@ -51,7 +51,17 @@ impl Verify {
             Exit::Verification,
             format!("{}: {count} found", self.folder.display()),
         );
-        Err(failure.hint("run `precache download` again to fetch what is missing or wrong, `precache prune` to drop what is extra"))
+        Err(failure.hint(cure(&report.findings)))
+    }
+}
+
+/// A download looks at sizes only, so that a file of the right size with wrong bytes has to go first.
+fn cure(findings: &[Finding]) -> &'static str {
+    let wrong_bytes = |finding: &Finding| matches!(finding.problem, Problem::WrongDigest { .. });
+    if findings.iter().any(wrong_bytes) {
+        "remove the files with wrong bytes, then run `precache download` again to fetch them and what is missing; `precache prune` drops what is extra"
+    } else {
+        "run `precache download` again to fetch what is missing or wrong, `precache prune` to drop what is extra"
     }
 }
 
@@ -218,4 +228,25 @@ fn prune_text(plan: &PrunePlan, dry_run: bool) -> String {
     let verb = if dry_run { "would free" } else { "freed" };
     lines.push(format!("{verb} {}", format::bytes(plan.bytes())));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_bytes_of_the_right_size_have_to_go_first() {
+        let finding = |problem| Finding {
+            path: "oci/blobs/sha256/x".into(),
+            digest: None,
+            problem,
+        };
+        let found = Digest::of(b"");
+        assert!(!cure(&[finding(Problem::Missing)]).contains("remove"));
+        let wrong = [
+            finding(Problem::Missing),
+            finding(Problem::WrongDigest { found }),
+        ];
+        assert!(cure(&wrong).starts_with("remove the files with wrong bytes"));
+    }
 }
