@@ -366,6 +366,23 @@ async fn one_token_for_all_workers_and_renewal_in_flight() {
     assert_eq!(registry.count("/token"), 2);
 }
 
+/// A port that takes connections and never says a word, of which it is not known whether it speaks TLS.
+#[tokio::test]
+async fn a_silent_host_is_not_waited_for_for_ever() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let client = Client::new(Options {
+        tls_verify: false,
+        ..options(dir.path())
+    });
+    let image = format!("{}/team/app:v1", silent.local_addr().unwrap());
+    let image: Reference = image.parse().unwrap();
+    let client = client.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(15), client.manifest(&image)).await;
+    let error = answer.expect("it gives up").unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Unavailable);
+}
+
 /// Two workers with one token each see it expire; the second renewal expires before the first worker uses it.
 #[tokio::test]
 async fn two_expiries_in_a_row_are_not_a_refusal() {
