@@ -1,5 +1,6 @@
 //! `precache export`: archives for other tools.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -53,6 +54,7 @@ impl Export {
         let data = DataDir::open(&self.folder)?;
         let images = self.entries(&data)?;
         let files = self.files(&images);
+        distinct(&images, &files)?;
         if !self.dry_run {
             match self.format {
                 ArchiveFormat::DirTgz => self.write_each(&data, &images, &files, context)?,
@@ -121,5 +123,41 @@ impl Export {
         }
         reporter.report(Event::PhaseDone);
         Ok(())
+    }
+}
+
+/// The older tool's names leave registry and path out: two images must not become one file, the second over the first.
+fn distinct(images: &[IndexEntry], files: &[PathBuf]) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    for (image, file) in images.iter().zip(files) {
+        let other = seen.insert(file, image);
+        let differ = |other: &&IndexEntry| other.descriptor.digest != image.descriptor.digest;
+        if let Some(other) = other.filter(differ) {
+            let (file, a, b) = (file.display(), other.label(), image.label());
+            let failure = Failure::new(Exit::Usage, format!("{a} and {b} would both be {file}"));
+            return Err(failure.hint("export them into different directories"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::{Descriptor, Digest};
+
+    #[test]
+    fn two_images_never_share_a_file() {
+        let entry = |name: &str, content: &[u8]| IndexEntry {
+            name: Some(name.to_owned()),
+            descriptor: Descriptor::new("m", Digest::of(content), 1),
+        };
+        let images = [entry("q.io/a/x:1", b"1"), entry("q.io/b/x:1", b"2")];
+        let same: Vec<PathBuf> = vec!["x_1.tgz".into(), "x_1.tgz".into()];
+        assert!(distinct(&images, &same).is_err());
+        assert!(distinct(&images, &["a".into(), "b".into()]).is_ok());
+        assert!(distinct(&images, &["all.tar".into()]).is_ok());
+        let one_image = [entry("q.io/a/x:1", b"1"), entry("q.io/b/x:1", b"1")];
+        assert!(distinct(&one_image, &same).is_ok());
     }
 }
