@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 /// Where and how a command reports.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Reporting")]
 pub struct Reporting {
     /// Form of the result on stdout.
     #[arg(long, value_enum, default_value_t, global = true, value_name = "FORM")]

@@ -159,3 +159,24 @@ fn local_catalog_needs_no_registry() {
         table.stdout
     );
 }
+
+#[test]
+fn a_redirected_log_has_no_colours_and_help_keeps_shared_flags_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let help = run(home.path(), &["precache", "download", "--help"]).expect(0);
+    assert!(help.stdout.contains("\nReporting:\n"), "{}", help.stdout);
+    let logged = run(
+        home.path(),
+        &[
+            "-vv",
+            "imageset",
+            "operators",
+            "--catalog",
+            "127.0.0.1:1/none:v1",
+            "--tls-verify=false",
+        ],
+    )
+    .expect(5);
+    assert!(logged.stderr.contains("DEBUG"), "{}", logged.stderr);
+    assert!(!logged.stderr.contains('\u{1b}'), "{}", logged.stderr);
+}
