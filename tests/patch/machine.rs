@@ -260,29 +260,7 @@ fn write_units(config: &Config, root: &Path) -> Vec<String> {
         };
         exec::run("chmod", &[mode.into(), path]).unwrap();
     };
-    let targets = "sysinit basic multi-user shutdown network-online network getty local-fs";
-    for target in targets.split(' ') {
-        let text = "[Unit]\nDescription=x\nDefaultDependencies=no\n";
-        put(system.join(format!("{target}.target")), text);
-    }
-    for service in [
-        "crio",
-        "crio-wipe",
-        "rpc-statd",
-        "NetworkManager",
-        "chronyd",
-    ] {
-        let text = "[Service]\nExecStart=/bin/true\n";
-        put(system.join(format!("{service}.service")), text);
-    }
-    for program in [
-        "bin/true",
-        "bin/sh",
-        "usr/bin/systemctl",
-        "usr/local/bin/snoforge",
-    ] {
-        put(root.join(program), "#!/bin/sh\n");
-    }
+    stand_ins(root, &put);
     for file in config.files() {
         let path = file.path().trim_start_matches('/');
         if let Ok(Some(bytes)) = file.bytes() {
@@ -323,6 +301,34 @@ fn write_units(config: &Config, root: &Path) -> Vec<String> {
         names,
     ]
     .concat()
+}
+
+/// Units and programs that the image has.
+fn stand_ins(root: &Path, put: &dyn Fn(PathBuf, &str)) {
+    let system = root.join("etc/systemd/system");
+    let targets = "sysinit basic multi-user shutdown network-online network getty local-fs";
+    for target in targets.split(' ') {
+        let text = "[Unit]\nDescription=x\nDefaultDependencies=no\n";
+        put(system.join(format!("{target}.target")), text);
+    }
+    for service in [
+        "crio",
+        "crio-wipe",
+        "rpc-statd",
+        "NetworkManager",
+        "chronyd",
+    ] {
+        let text = "[Service]\nExecStart=/bin/true\n";
+        put(system.join(format!("{service}.service")), text);
+    }
+    for program in [
+        "bin/true",
+        "bin/sh",
+        "usr/bin/systemctl",
+        "usr/local/bin/snoforge",
+    ] {
+        put(root.join(program), "#!/bin/sh\n");
+    }
 }
 
 /// The mirrors as written send containers/image to the loopback registry under the images' own names, by digest and by tag.

@@ -3,9 +3,11 @@
 //! `SNOFORGE_UPDATE_GOLDENS=1 cargo test --test patch` writes the goldens anew; read the diff before you commit it.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test may stop at the first broken invariant"
+    clippy::print_stderr,
+    reason = "a test may stop at the first broken invariant, and says when it is skipped"
 )]
 
+mod cli;
 mod machine;
 
 use std::collections::BTreeSet;
@@ -94,24 +96,40 @@ fn assert_clean(before: &Config, after: &Config) {
     }
 }
 
-/// A readable form of a config: every file decoded, every unit, in order.
-fn listing(config: &Config) -> String {
-    let mut out = String::new();
+/// A readable form of a config: every file decoded, every unit, in order; heading and body.
+fn listing(config: &Config) -> Vec<(String, String)> {
+    let mut out = Vec::new();
     for file in config.files() {
         let mode = file.mode().unwrap_or_default();
-        out += &format!("=== file {} {mode:04o}\n", file.path());
         let appended = file.append().map(|part| part.decode().unwrap());
         let whole = file.bytes().unwrap().unwrap_or_default();
-        for part in std::iter::once(whole).chain(appended) {
-            out += &String::from_utf8_lossy(&part);
-        }
+        let body: Vec<u8> = std::iter::once(whole).chain(appended).flatten().collect();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        out.push((format!("file {} {mode:04o}", file.path()), body));
     }
     for unit in config.units() {
-        out += &format!("=== unit {} {:?}\n", unit.name(), unit.enabled());
-        out += unit.contents().unwrap_or_default();
+        let mut body = unit.contents().unwrap_or_default().to_owned();
         for dropin in unit.dropins() {
-            out += &format!("--- {}\n{}", dropin.name(), dropin.contents().unwrap());
+            let text = dropin.contents().unwrap();
+            body = format!("{body}--- {}\n{text}", dropin.name());
         }
+        out.push((format!("unit {} {:?}", unit.name(), unit.enabled()), body));
+    }
+    out
+}
+
+/// What a patch changed: new and other entries whole, then what is gone.
+fn changes(before: &Config, after: &Config) -> String {
+    let (before, after) = (listing(before), listing(after));
+    let mut out = String::new();
+    for entry in after.iter().filter(|entry| !before.contains(entry)) {
+        out = format!("{out}=== {}\n{}\n", entry.0, entry.1.trim_end());
+    }
+    for (heading, _) in before
+        .iter()
+        .filter(|(b, _)| !after.iter().any(|(a, _)| a == b))
+    {
+        out = format!("{out}=== gone: {heading}\n");
     }
     out
 }
@@ -137,7 +155,7 @@ fn stock_configs_of_every_era() {
         let before = stock(era);
         let after = patched(&before, &full());
         assert_clean(&before, &after);
-        golden(&format!("patched/{era}.txt"), &listing(&after));
+        golden(&format!("patched/{era}.txt"), &changes(&before, &after));
         assert!(plan(&after, &full()).unwrap().edits.is_empty(), "{era}");
     }
 }
@@ -339,7 +357,7 @@ fn a_config_patched_by_hand() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(patched(&after, &full()).render(), after.render());
-    let all = listing(&after);
+    let all = format!("{:?}", listing(&after));
     for gone in [
         "precache-images",
         "precache-ocp-images",
@@ -363,7 +381,7 @@ fn a_config_patched_by_hand() {
     assert!(kept.contains(
         "- path: /etc/hostname\n      mode: 0644\n      contents:\n        inline: bip\n"
     ));
-    golden("patched/by-hand.txt", &listing(&after));
+    golden("patched/by-hand.txt", &changes(&before, &after));
 }
 
 #[test]
@@ -426,12 +444,12 @@ fn site_mirrors_and_inventories() {
 #[test]
 fn the_pull_secret_is_left_alone_and_never_shown() {
     let before = stock("era-b");
-    let plain = plan(&before, &Options::default()).unwrap();
-    assert!(plain.notes.contains(&Note::Found(
+    let without = plan(&before, &Options::default()).unwrap();
+    assert!(without.notes.contains(&Note::Found(
         "/root/.docker/config.json: no pull secret".to_owned()
     )));
     assert!(
-        !plain
+        !without
             .edits
             .iter()
             .any(|e| matches!(e, Edit::SetContents { path, .. } if path.contains("docker")))

@@ -55,12 +55,7 @@ pub(crate) struct PatchFlags {
     #[arg(long)]
     embed_pull_secret: bool,
     /// Credentials for --embed-pull-secret. Default: as for downloads.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "REGISTRY_AUTH_FILE",
-        requires = "embed_pull_secret"
-    )]
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
     authfile: Option<PathBuf>,
 }
 
@@ -165,8 +160,13 @@ pub(crate) struct Patch {
     /// The config, as `openshift-install create single-node-ignition-config` wrote it; `-` for stdin.
     file: PathBuf,
     /// Where the patched config goes; `-` for stdout.
-    #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
-    output: Option<PathBuf>,
+    #[arg(
+        short = 'o',
+        long = "out",
+        value_name = "FILE",
+        required_unless_present = "dry_run"
+    )]
+    out: Option<PathBuf>,
     #[command(flatten)]
     flags: PatchFlags,
     /// Print the edits and stop.
@@ -181,7 +181,7 @@ impl Patch {
         let plan = patch::plan(&config, &options)?;
         let done =
             patch::apply(&mut config, &plan.edits).map_err(|error| failure(&self.file, &error))?;
-        let out = self.output.as_deref().filter(|_| !self.dry_run);
+        let out = self.out.as_deref().filter(|_| !self.dry_run);
         for note in &plan.notes {
             match note {
                 Note::Found(text) => context.say(text),
