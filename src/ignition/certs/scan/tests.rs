@@ -162,3 +162,35 @@ fn nothing_found_nothing_changed() {
         assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
     }
 }
+
+proptest::proptest! {
+    /// Configs come from anywhere: any text is looked through, and a block put into its own place changes nothing.
+    #[test]
+    fn any_text(
+        pieces in proptest::collection::vec((0_usize..9, "\\PC{0,12}"), 0..12),
+        wrap in 0_usize..9,
+    ) {
+        let mut input = String::new();
+        for (kind, noise) in pieces {
+            let pem = match kind {
+                0 => PEM.to_owned(),
+                1 => PEM.get(..noise.len() * 20).unwrap_or(PEM).to_owned(),
+                2 => b64(PEM),
+                3 => "-----END CERTIFICATE-----".to_owned(),
+                4 => "data:;base64,".to_owned(),
+                5 => "\\n\r\n  ".to_owned(),
+                _ => String::new(),
+            };
+            input += &pem;
+            input += &noise;
+        }
+        let wrappings = wrappings();
+        let input = wrappings.get(wrap).map_or(input.clone(), |(_, wrap)| wrap(&input));
+        let same = text("F", &input, &mut |_: &Place, _: &str, der: Option<&[u8]>| {
+            der.map(<[u8]>::to_vec)
+        });
+        if let Some(same) = same {
+            proptest::prop_assert_eq!(same.len(), input.len());
+        }
+    }
+}
