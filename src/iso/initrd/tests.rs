@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use proptest::prelude::*;
@@ -187,8 +188,9 @@ fn a_small_dictionary_gives_the_same_bytes() {
             .map(|_| b"etaoin shrdlu\n{}"[usize::from(noise()) % 16])
             .collect();
         let body = base64::engine::general_purpose::STANDARD.encode(body);
-        config += &format!(
-            "{{\"path\": \"/opt/openshift/{file}\", \"contents\": {{\"source\": \"data:;base64,{body}\"}}}},\n"
+        let _ = writeln!(
+            config,
+            "{{\"path\": \"/opt/openshift/{file}\", \"contents\": {{\"source\": \"data:;base64,{body}\"}}}},"
         );
     }
     inputs.push(config.into_bytes());

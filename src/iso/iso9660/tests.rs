@@ -98,7 +98,7 @@ fn says_what_is_wrong() {
             "not a sound ISO 9660 image: the file ends before the volume descriptors do (byte 32768)",
         ),
         (
-            &[0; 65536],
+            &vec![0; 40000],
             "not a sound ISO 9660 image: no volume descriptor is there (byte 32768)",
         ),
     ] {
