@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_the_files() {
-        let Some(iso) = load("embed-areas-2023-07.x86_64") else {
+        let Some(iso) = load("sample") else {
             return;
         };
         let source = iso.as_slice();
