@@ -215,6 +215,19 @@ proptest! {
     }
 
     #[test]
+    fn what_reads_is_written_as_the_same(edits in prop::collection::vec((0..700_usize, any::<u8>()), 0..12)) {
+        let mut bytes = archive(&with(&[("a/b", b"1"), ("c", b"22"), ("d", b""), ("e/f/g", b"4444")]).members);
+        for (at, byte) in edits {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        if let Ok(read) = Initrd::read(&bytes) {
+            prop_assert_eq!(Initrd::read(&read.write().unwrap()).unwrap(), read);
+        }
+    }
+
+    #[test]
     fn never_panics(prefix in 0..5_usize, bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let heads: [&[u8]; 5] = [b"", b"070701", b"\x1f\x8b\x08\0", b"\xfd7zXZ\0\0\x01", b"\x28\xb5\x2f\xfd"];
         let _ = Initrd::read(&[heads[prefix], &bytes].concat());
