@@ -4,6 +4,7 @@
 //! (`quay.io/…`, `registry.redhat.io/…`); a registries.conf sends them to the loopback registry.
 
 pub mod image;
+pub mod live_iso;
 mod registry;
 pub mod sample;
 
@@ -13,11 +14,15 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::cli::{Context, Exit, Failure, execute};
+use crate::io::atomic;
 use crate::ui::format;
 use registry::Registry;
 
 /// Size of the disk image: room for the smallest partition that can be asked for. Sparse.
 const DISK_BYTES: u64 = 2 << 30;
+
+const LIVE_ISO: &str = "live.iso";
+const CONFIG: &str = "bootstrap-in-place-for-live-iso.ign";
 
 /// Runs the sample into `dir`.
 ///
@@ -35,7 +40,11 @@ pub fn run(context: &Context, dir: &Path) -> Result<(), Failure> {
     fs_err::File::create(&disk)
         .and_then(|file| file.set_len(DISK_BYTES))
         .map_err(io)?;
-    for step in steps(dir, &registry, &disk) {
+    let sample = live_iso::bytes().map_err(io)?;
+    atomic::write(&dir.join(LIVE_ISO), &sample).map_err(io)?;
+    atomic::write(&dir.join(CONFIG), live_iso::CONFIG).map_err(io)?;
+    let medium = medium(dir);
+    for step in steps(dir, &registry, &disk).into_iter().chain(medium) {
         step.run(context)?;
     }
     let bytes = fs_err::read_dir(dir.join("data/oci/blobs/sha256"))
@@ -60,6 +69,14 @@ fn tour() -> String {
         (
             "data-disk.img",
             "a disk with a GPT partition `data` that holds the same (gdisk -l data-disk.img)",
+        ),
+        (
+            LIVE_ISO,
+            "a sample live ISO, as RHCOS lays it out (it does not boot)",
+        ),
+        (
+            "site.iso",
+            "the same for one machine: config, name, static address",
         ),
     ];
     lines
@@ -140,6 +157,26 @@ fn steps(dir: &Path, registry: &Registry, disk: &Path) -> Vec<Step> {
             &[],
         ),
         step("A data disk with the same content", &partition, &[]),
+    ]
+}
+
+/// The boot medium of one machine.
+fn medium(dir: &Path) -> Vec<Step> {
+    let path = |name: &str| dir.join(name).display().to_string();
+    let (iso, config, site) = (path(LIVE_ISO), path(CONFIG), path("site.iso"));
+    let build = ["iso", "build", "--iso", &iso, "--ignition", &config];
+    let machine = "--hostname bip --interface enp0s25 --ip 192.168.86.45/24 --gateway 192.168.86.1 --nameserver 192.168.86.27";
+    let machine: Vec<&str> = machine.split(' ').collect();
+    let step = |why, line: &[&str]| Step {
+        why,
+        args: words(line),
+    };
+    vec![
+        step(
+            "A boot medium for one machine",
+            &[&build[..], &machine, &["--force", "-o", &site]].concat(),
+        ),
+        step("What is on it now", &["iso", "inspect", &site]),
     ]
 }
 

@@ -218,7 +218,7 @@ pub fn fit(
     iso: &LiveIso,
     config: &Config,
     bytes: &[u8],
-    changes: Changes,
+    changes: &Changes,
 ) -> Result<(Changes, Vec<Step>), IsoError> {
     let with = |bytes: &[u8]| Changes {
         ignition: Change::Set(bytes.to_vec()),

@@ -17,6 +17,7 @@
 //! What this room does not do: it edits no Ignition config, knows no machine's address, prints nothing.
 
 mod changes;
+mod digest;
 mod error;
 mod extract;
 #[cfg(test)]
@@ -30,10 +31,12 @@ pub mod kargs;
 mod keyfile;
 mod layout;
 mod region;
+mod release;
 mod source;
 pub mod write;
 
 pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan, fit};
+pub use digest::digests;
 pub use error::{Category, InitrdError, IsoError};
 pub use extract::extract;
 pub use image::LiveIso;
@@ -41,4 +44,5 @@ pub use inspect::{ConfigReport, KargsReport, MemberReport, Report};
 pub use keyfile::check_keyfile;
 pub use layout::{Features, IgnitionArea};
 pub use region::Region;
+pub use release::too_new;
 pub use source::{Medium, ReadAt};

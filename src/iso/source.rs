@@ -106,6 +106,9 @@ impl Medium {
             path: path.to_owned(),
             source,
         };
+        if path.is_dir() {
+            return Err(IsoError::NotAFile(path.to_owned()));
+        }
         let mut file = options.open(path).map_err(fail)?;
         let kind = file.metadata().map_err(fail)?.file_type();
         let device = kind.is_block_device();

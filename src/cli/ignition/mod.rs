@@ -15,6 +15,8 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::ignition::{Config, Error};
 
+pub(super) use patch::PatchFlags;
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Ignition {

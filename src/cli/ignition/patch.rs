@@ -41,6 +41,9 @@ pub(crate) struct PatchFlags {
     /// Partition label that the installation keeps; empty keeps none. Default: that of --label.
     #[arg(long, value_name = "LABEL")]
     save_partlabel: Option<String>,
+    /// Disk to install to, a path below /dev. Default: that of the config.
+    #[arg(long, value_name = "DEVICE")]
+    pub installation_disk: Option<String>,
     /// NTP server for both stages, before those of the system; may be repeated.
     #[arg(long, value_name = "HOST")]
     pub ntp: Vec<String>,
@@ -75,6 +78,7 @@ impl PatchFlags {
             },
             label: self.label.clone(),
             save_partlabel: Some(save.clone()).filter(|label| !label.is_empty()),
+            installation_disk: self.installation_disk.clone(),
             ntp: self.ntp.clone(),
             motd,
             pull_secret: self.pull_secret()?,

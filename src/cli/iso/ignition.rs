@@ -100,7 +100,7 @@ impl Embed {
                     ..changes
                 });
             }
-            fitted(context, iso, &config, &bytes, changes)
+            fitted(context, iso, &config, &bytes, &changes)
         })
     }
 }
@@ -111,7 +111,7 @@ pub(super) fn fitted(
     iso: &LiveIso,
     config: &Config,
     bytes: &[u8],
-    changes: Changes,
+    changes: &Changes,
 ) -> Result<Changes, Failure> {
     let (changes, steps) = fit(iso, config, bytes, changes)?;
     say_steps(context, &steps);

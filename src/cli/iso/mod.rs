@@ -1,6 +1,7 @@
 //! `snoforge iso`: look at and change CoreOS live ISOs. Flags are those of `coreos-installer iso`, except that the output is `-o` only:
 //! `--output` chooses the form of the result everywhere.
 
+mod build;
 mod extract;
 mod ignition;
 mod inspect;
@@ -20,6 +21,8 @@ use crate::iso::{Category, IsoError, LiveIso, Medium, write};
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Iso {
+    /// Make the boot medium of a machine, or of a list of machines.
+    Build(Box<build::Build>),
     /// Show what a live ISO is and what is embedded in it.
     Inspect(inspect::Inspect),
     /// The embedded Ignition config.
@@ -28,7 +31,7 @@ pub(super) enum Iso {
     /// The kernel arguments of the live system.
     #[command(subcommand)]
     Kargs(kargs::Kargs),
-    /// The embedded NetworkManager keyfiles.
+    /// The embedded `NetworkManager` keyfiles.
     #[command(subcommand)]
     Network(network::Network),
     /// Put everything back as the ISO was made; repairs a half-written or garbled one.
@@ -44,6 +47,7 @@ impl Iso {
     /// What the verb says.
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Build(args) => args.run(context),
             Self::Inspect(args) => args.run(context),
             Self::Ignition(verb) => verb.run(context),
             Self::Kargs(verb) => verb.run(context),

@@ -172,12 +172,15 @@ fn summary(target: &Path, plan: &Plan, dry_run: bool) -> String {
     lines.join("\n")
 }
 
+/// What is written where.
+pub(super) fn regions(plan: &Plan) -> Vec<Value> {
+    let regions = plan.regions.iter();
+    let region = regions.map(|r| json!({"offset": r.offset, "length": r.contents.len()}));
+    region.collect()
+}
+
 fn document(target: &Path, plan: &Plan, dry_run: bool) -> Value {
-    let regions: Vec<Value> = plan
-        .regions
-        .iter()
-        .map(|r| json!({"offset": r.offset, "length": r.contents.len()}))
-        .collect();
+    let regions = regions(plan);
     json!({
         "iso": target,
         "written": !dry_run,

@@ -18,6 +18,7 @@ use super::{PatchError, assets};
 pub(super) const PATH: &str = "/usr/local/bin/install-to-disk.sh";
 
 const ADDED: &str = "# snoforge added:";
+const DEVICE: &str = "# snoforge device was:";
 const OURS: &str = " # snoforge";
 
 /// Long options of `coreos-installer install` that take a value (0.8 to 0.27).
@@ -49,9 +50,12 @@ const VALUED_SHORT: &str = "acfiIpsuk";
 pub(super) fn strip(script: &str) -> String {
     let mut out = String::with_capacity(script.len());
     let mut added: Option<&str> = None;
+    let mut device: Option<&str> = None;
     for line in script.split_inclusive('\n') {
         if let Some(words) = line.trim().strip_prefix(ADDED) {
             added = Some(words.trim());
+        } else if let Some(word) = line.trim().strip_prefix(DEVICE) {
+            device = Some(word.trim());
         } else if line.trim_end().ends_with(OURS) && line.trim_start().starts_with(assets::SCRIPT) {
             // The line that lets go of the partition.
         } else if let Some(words) = added.filter(|_| is_install(line)) {
@@ -61,23 +65,52 @@ pub(super) fn strip(script: &str) -> String {
             out.push_str(line);
         }
     }
-    out
+    match device {
+        Some(device) => with_device(&out, device).unwrap_or(out),
+        None => out,
+    }
 }
 
-/// Adds what keeps network and data partition, and lets go of the partition before; to a script without marks of ours.
+/// The script with another device in its one command line.
+fn with_device(script: &str, device: &str) -> Result<String, PatchError> {
+    let place = the_device(&find(script)?)?;
+    let mut out = script.to_owned();
+    out.replace_range(place, device);
+    Ok(out)
+}
+
+fn the_device(command: &Command) -> Result<Range<usize>, PatchError> {
+    let mut devices = Arguments::of(&command.words).devices;
+    match (devices.pop(), devices.len()) {
+        (Some(device), 0) => Ok(device),
+        (last, more) => Err(refuse(format!(
+            "`coreos-installer install` has {} devices, not one",
+            more + usize::from(last.is_some())
+        ))),
+    }
+}
+
+/// Adds what keeps network and data partition, and lets go of the partition before; to a script without marks of ours. `disk` takes
+/// the place of the device.
 ///
 /// # Errors
 /// No such command line, several, or one without exactly one device.
-pub(super) fn edit(script: &str, save_partlabel: Option<&str>) -> Result<String, PatchError> {
+pub(super) fn edit(
+    script: &str,
+    save_partlabel: Option<&str>,
+    disk: Option<&str>,
+) -> Result<String, PatchError> {
+    let command = find(script)?;
+    let given = the_device(&command)?;
+    let stock = script.get(given).unwrap_or_default().to_owned();
+    let replaced = disk.filter(|disk| *disk != stock);
+    let script = &match replaced {
+        Some(disk) => with_device(script, disk)?,
+        None => script.to_owned(),
+    };
     let command = find(script)?;
     let arguments = Arguments::of(&command.words);
-    let [device] = arguments.devices.as_slice() else {
-        return Err(refuse(format!(
-            "`coreos-installer install` has {} devices, not one",
-            arguments.devices.len()
-        )));
-    };
-    let device = script.get(device.clone()).unwrap_or_default();
+    let device = script.get(the_device(&command)?).unwrap_or_default();
     let mut words = Vec::new();
     if !arguments.copies_network {
         words.push("--copy-network".to_owned());
@@ -92,6 +125,9 @@ pub(super) fn edit(script: &str, save_partlabel: Option<&str>) -> Result<String,
     let mut out = script.get(..line_start).unwrap_or(before).to_owned();
     if !words.is_empty() {
         let _ = writeln!(out, "{blank}{ADDED} {}", words.join(" "));
+    }
+    if replaced.is_some() {
+        let _ = writeln!(out, "{blank}{DEVICE} {stock}");
     }
     let _ = writeln!(out, "{blank}{} release {device}{OURS}", assets::SCRIPT);
     out += script.get(line_start..command.install).unwrap_or_default();
@@ -277,23 +313,42 @@ mod tests {
 
     fn line(arguments: &str) -> String {
         let script = format!("coreos-installer install {arguments}\n");
-        let edited = edit(&script, Some("data")).unwrap();
+        let edited = edit(&script, Some("data"), None).unwrap();
         assert_eq!(strip(&edited), script);
         edited.lines().last().unwrap().to_owned()
     }
 
     #[test]
     fn one_line_gets_what_it_lacks() {
-        let edited = edit(STOCK, Some("data")).unwrap();
+        let edited = edit(STOCK, Some("data"), None).unwrap();
         let new = "  # snoforge added: --copy-network --save-partlabel data\n  \
             /usr/local/bin/snoforge-data release /dev/sda # snoforge\n  \
             coreos-installer install --copy-network --save-partlabel data -i /opt";
         assert!(edited.contains(new), "{edited}");
         assert_eq!(strip(&edited), STOCK);
-        assert_eq!(edit(&strip(&edited), Some("data")).unwrap(), edited);
+        assert_eq!(edit(&strip(&edited), Some("data"), None).unwrap(), edited);
         assert_eq!(strip(STOCK), STOCK);
-        let none = edit(STOCK, None).unwrap();
+        let none = edit(STOCK, None, None).unwrap();
         assert!(none.contains("install --copy-network -i /opt"), "{none}");
+    }
+
+    #[test]
+    fn another_disk() {
+        let edited = edit(STOCK, Some("data"), Some("/dev/disk/by-id/wwn-1")).unwrap();
+        assert!(
+            edited.contains("  # snoforge device was: /dev/sda\n"),
+            "{edited}"
+        );
+        assert!(edited.contains("release /dev/disk/by-id/wwn-1 # snoforge\n"));
+        assert!(edited.contains("master.ign /dev/disk/by-id/wwn-1\n"));
+        assert_eq!(strip(&edited), STOCK);
+        let same = edit(STOCK, Some("data"), Some("/dev/sda")).unwrap();
+        assert_eq!(same, edit(STOCK, Some("data"), None).unwrap());
+        let quoted = "coreos-installer install -i x \\\n  \"$DISK\" || exit 1\n";
+        assert_eq!(
+            strip(&edit(quoted, None, Some("/dev/vda")).unwrap()),
+            quoted
+        );
     }
 
     #[test]
@@ -327,7 +382,7 @@ mod tests {
     #[test]
     fn continuation_lines_and_prefixes() {
         let script = "until sudo RUST_LOG=x /usr/bin/coreos-installer install \\\n    -i x \\\n    /dev/disk/by-id/a\\ b\ndo sleep 1; done\n";
-        let edited = edit(script, Some("data")).unwrap();
+        let edited = edit(script, Some("data"), None).unwrap();
         assert!(
             edited.contains("snoforge-data release /dev/disk/by-id/a\\ b # snoforge\nuntil sudo"),
             "{edited}"
@@ -347,7 +402,9 @@ mod tests {
             "# coreos-installer install -i x /dev/sda\n",
             "",
         ] {
-            let error = edit(script, Some("data")).err().map(|e| e.to_string());
+            let error = edit(script, Some("data"), None)
+                .err()
+                .map(|e| e.to_string());
             assert!(error.is_some_and(|e| e.starts_with(PATH)), "{script}");
         }
     }

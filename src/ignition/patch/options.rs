@@ -27,6 +27,8 @@ pub struct Options {
     pub label: String,
     /// Partition label that the installation keeps; none keeps none.
     pub save_partlabel: Option<String>,
+    /// The disk to install to, below `/dev`; none leaves the one of the config.
+    pub installation_disk: Option<String>,
     /// NTP servers, names or addresses, in order.
     pub ntp: Vec<String>,
     /// Text for people who log in, in place of ours.
@@ -54,6 +56,7 @@ impl Default for Options {
             loader: Loader::default(),
             label: "data".to_owned(),
             save_partlabel: Some("data".to_owned()),
+            installation_disk: None,
             ntp: Vec::new(),
             motd: None,
             pull_secret: None,
@@ -88,6 +91,11 @@ impl Options {
                 name,
                 expected,
             )?;
+        }
+        if let Some(disk) = &self.installation_disk {
+            let safe = |c: char| c.is_ascii_alphanumeric() || "/._:+@=-".contains(c);
+            let holds = disk.starts_with("/dev/") && disk.chars().all(safe);
+            require(holds, "--installation-disk", disk, "a path below /dev")?;
         }
         for server in &self.ntp {
             let known = is_host(server) || server.parse::<IpAddr>().is_ok();

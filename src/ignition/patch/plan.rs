@@ -253,7 +253,11 @@ impl Planner {
     fn script(&mut self, options: &Options) -> Result<(), PatchError> {
         let script = self.text(install::PATH)?.unwrap_or_default();
         let stock = install::strip(&script);
-        let new = install::edit(&stock, options.save_partlabel.as_deref())?;
+        let new = install::edit(
+            &stock,
+            options.save_partlabel.as_deref(),
+            options.installation_disk.as_deref(),
+        )?;
         self.set_text(install::PATH, new)
     }
 

@@ -137,7 +137,7 @@ fn from_pristine(
     // The length of the undo record does not depend on where the volume ends: everything is counted once, then written.
     let sized = |end: u64| -> Result<(Vec<Region>, u64), IsoError> {
         let mut changed = sizes(iso, end).ok_or_else(|| refuse("it is too large"))?;
-        let (tables, size) = tables.grown(iso.volume.size(), end, CYLINDER);
+        let (tables, size) = tables.grown(end, CYLINDER);
         changed.extend(tables);
         Ok((changed, size))
     };

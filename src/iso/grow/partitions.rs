@@ -11,6 +11,8 @@ use crate::iso::source::{self, ReadAt};
 /// The tables count in these, whatever the medium's sectors are.
 const BLOCK: u64 = 512;
 const HEADER: usize = 92;
+/// A partition that begins up to here covers the volume; the EFI system partition lies within it, after the first files.
+const COVERS: u64 = 64;
 /// 128 entries are usual; isohybrid writers use up to 248.
 const MAX_ENTRIES: u64 = 1024;
 
@@ -79,14 +81,13 @@ impl Gpt {
         (self.entries.len() as u64).div_ceil(BLOCK)
     }
 
-    /// Both copies, for an image of `blocks` blocks whose volume ended at `old_end`, and ends at `new_end`.
-    fn grown(&self, old_end: u64, new_end: u64, blocks: u64) -> Vec<Region> {
+    /// Both copies, for an image of `blocks` blocks whose volume ends at `end`.
+    fn grown(&self, end: u64, blocks: u64) -> Vec<Region> {
         let mut entries = self.entries.clone();
         for entry in entries.chunks_exact_mut(self.entry_size) {
-            let place = (u64_at(entry, 32), u64_at(entry, 40));
-            // The one that covers the volume; the EFI system partition lies within.
-            if matches!(place, (Some(0..=64), Some(last)) if last + 1 >= old_end) {
-                put(entry, 40, &(new_end - 1).to_le_bytes());
+            let used = entry.iter().take(16).any(|b| *b != 0);
+            if used && u64_at(entry, 32).is_some_and(|start| start <= COVERS) {
+                put(entry, 40, &(end - 1).to_le_bytes());
             }
         }
         let backup_entries = blocks - 1 - self.array_blocks();
@@ -150,8 +151,8 @@ impl Tables {
             })
     }
 
-    /// The tables for a volume that grew from `old` to `new` bytes, and the size of the image.
-    pub(super) fn grown(&self, old: u64, new: u64, cylinder: u64) -> (Vec<Region>, u64) {
+    /// The tables for a volume that now has `new` bytes, and the size of the image.
+    pub(super) fn grown(&self, new: u64, cylinder: u64) -> (Vec<Region>, u64) {
         let Some(mbr) = &self.mbr else {
             return (Vec::new(), new);
         };
@@ -163,24 +164,24 @@ impl Tables {
         let blocks = size / BLOCK;
         let mut regions = vec![Region {
             offset: 0,
-            contents: grown_mbr(mbr, old / BLOCK, blocks),
+            contents: grown_mbr(mbr, blocks),
         }];
         if let Some(gpt) = &self.gpt {
-            regions.extend(gpt.grown(old / BLOCK, new / BLOCK, blocks));
+            regions.extend(gpt.grown(new / BLOCK, blocks));
         }
         (regions, size)
     }
 }
 
-fn grown_mbr(mbr: &[u8], old_end: u64, blocks: u64) -> Vec<u8> {
+fn grown_mbr(mbr: &[u8], blocks: u64) -> Vec<u8> {
     let mut mbr = mbr.to_vec();
     let entries = mbr.get_mut(446..510).unwrap_or_default();
     for entry in entries.chunks_exact_mut(16) {
         let (Some(start), Some(length)) = (u32_at(entry, 8), u32_at(entry, 12)) else {
             continue;
         };
-        let (start, length) = (u64::from(start), u64::from(length));
-        if length > 0 && start <= 64 && start + length >= old_end {
+        let start = u64::from(start);
+        if length > 0 && start <= COVERS {
             let length = u32::try_from(blocks - start).unwrap_or(u32::MAX);
             put(entry, 12, &length.to_le_bytes());
         }

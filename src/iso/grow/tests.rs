@@ -36,7 +36,7 @@ fn remove() -> Changes {
 #[test]
 fn grows_and_shrinks_back_to_the_same_bytes() {
     for (name, _, _) in fixtures::ALL {
-        let Some(pristine) = load(name) else { return };
+        let Some(pristine) = load(name) else { continue };
         let config = noise(900_000);
         if name.contains("s390x") {
             let error = change(&pristine, &embed(config)).unwrap_err();
@@ -48,7 +48,7 @@ fn grows_and_shrinks_back_to_the_same_bytes() {
         assert!(iso.ignition().unwrap() == config, "{name}");
         assert!(iso.area.length > 262_144 && iso.area.length.is_multiple_of(262_144));
         // Still one undo record after growing again, and it leads to the beginning.
-        let more = noise(2_300_000);
+        let more = noise(1_300_000);
         let larger = change(&grown, &embed(more.clone())).unwrap();
         assert!(
             LiveIso::read(&larger.as_slice())
@@ -74,18 +74,18 @@ fn grows_and_shrinks_back_to_the_same_bytes() {
 
 #[test]
 fn an_old_config_does_not_stay_behind() {
-    let Some(pristine) = load("embed-areas-2023-07.x86_64") else {
+    let Some(pristine) = load("sample") else {
         return;
     };
     let old = change(&pristine, &embed(b"{\"secret\": 1}".to_vec())).unwrap();
     let grown = change(&old, &embed(noise(900_000))).unwrap();
-    assert!(grown[139_264..139_264 + 262_144].iter().all(|b| *b == 0));
+    assert!(grown[116_736..116_736 + 262_144].iter().all(|b| *b == 0));
     assert!(change(&grown, &remove()).unwrap() == pristine);
 }
 
 #[test]
 fn asks_before_it_grows() {
-    let Some(pristine) = load("embed-areas-2023-07.x86_64") else {
+    let Some(pristine) = load("sample") else {
         return;
     };
     let changes = Changes {
@@ -107,7 +107,7 @@ fn asks_before_it_grows() {
 
 #[test]
 fn a_damaged_undo_record_is_not_used() {
-    let Some(pristine) = load("embed-areas-2023-07.x86_64") else {
+    let Some(pristine) = load("sample") else {
         return;
     };
     let mut grown = change(&pristine, &embed(noise(900_000))).unwrap();

@@ -40,12 +40,18 @@ pub(super) fn read<'a>(bytes: &'a [u8], members: &mut Members) -> Result<&'a [u8
         let at = bytes.len() - rest.len();
         let (header, after) = Header::parse(rest, at)?;
         rest = after;
-        let Some((name, member)) = header.member() else {
-            return Ok(rest);
-        };
         // What everybody makes for their files is made again by the writer.
         if header.is_plain_directory() {
             continue;
+        }
+        let Some((name, member)) = header.member() else {
+            return Ok(rest);
+        };
+        if name.is_empty() || name == TRAILER {
+            return Err(InitrdError::Cpio {
+                at,
+                reason: "a name stands for something else",
+            });
         }
         linked(&header, &name, &member, members, &mut links);
         members.insert(name, member);

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use proptest::prelude::*;
@@ -187,8 +188,9 @@ fn a_small_dictionary_gives_the_same_bytes() {
             .map(|_| b"etaoin shrdlu\n{}"[usize::from(noise()) % 16])
             .collect();
         let body = base64::engine::general_purpose::STANDARD.encode(body);
-        config += &format!(
-            "{{\"path\": \"/opt/openshift/{file}\", \"contents\": {{\"source\": \"data:;base64,{body}\"}}}},\n"
+        let _ = writeln!(
+            config,
+            "{{\"path\": \"/opt/openshift/{file}\", \"contents\": {{\"source\": \"data:;base64,{body}\"}}}},"
         );
     }
     inputs.push(config.into_bytes());
@@ -210,6 +212,19 @@ proptest! {
         let files: Vec<(&str, &[u8])> = files.iter().map(|(n, d)| (n.as_str(), d.as_slice())).collect();
         let initrd = with(&files);
         prop_assert_eq!(Initrd::read(&initrd.write().unwrap()).unwrap(), initrd);
+    }
+
+    #[test]
+    fn what_reads_is_written_as_the_same(edits in prop::collection::vec((0..700_usize, any::<u8>()), 0..12)) {
+        let mut bytes = archive(&with(&[("a/b", b"1"), ("c", b"22"), ("d", b""), ("e/f/g", b"4444")]).members);
+        for (at, byte) in edits {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        if let Ok(read) = Initrd::read(&bytes) {
+            prop_assert_eq!(Initrd::read(&read.write().unwrap()).unwrap(), read);
+        }
     }
 
     #[test]

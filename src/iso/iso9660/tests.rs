@@ -14,7 +14,7 @@ fn paths(iso: &[u8]) -> Vec<String> {
 #[test]
 fn reads_every_generation() {
     for (name, (offset, length), _) in fixtures::ALL {
-        let Some(iso) = load(name) else { return };
+        let Some(iso) = load(name) else { continue };
         let source = iso.as_slice();
         let volume = Volume::open(&source).unwrap();
         let file = if name.contains("s390x") {
@@ -75,15 +75,15 @@ fn reads_odd_trees() {
 
 #[test]
 fn says_what_is_wrong() {
-    let Some(iso) = load("embed-areas-2023-07.x86_64") else {
+    let Some(iso) = load("sample") else {
         return;
     };
-    let short = &iso[..700_000];
+    let short = &iso[..900_000];
     assert!(matches!(
         Volume::open(&short),
         Err(IsoError::Incomplete {
-            expected: 741_376,
-            found: 700_000
+            expected: 1_048_576,
+            found: 900_000
         })
     ));
     for (bytes, expected) in [
@@ -98,7 +98,7 @@ fn says_what_is_wrong() {
             "not a sound ISO 9660 image: the file ends before the volume descriptors do (byte 32768)",
         ),
         (
-            &[0; 65536],
+            &vec![0; 40000],
             "not a sound ISO 9660 image: no volume descriptor is there (byte 32768)",
         ),
     ] {
@@ -108,7 +108,7 @@ fn says_what_is_wrong() {
 
 #[test]
 fn a_cyclic_tree_ends() {
-    let Some(mut iso) = load("embed-areas-2023-07.x86_64") else {
+    let Some(mut iso) = load("sample") else {
         return;
     };
     let source = iso.as_slice();
@@ -127,7 +127,7 @@ proptest::proptest! {
     /// Whatever bytes change in the descriptors and directories: an answer or an error, and no panic.
     #[test]
     fn hostile_bytes(edits in proptest::collection::vec((32768_usize..98304, proptest::num::u8::ANY), 1..40)) {
-        let Some(mut iso) = load("embed-areas-2023-07.x86_64") else { return Ok(()) };
+        let Some(mut iso) = load("sample") else { return Ok(()) };
         for (at, byte) in edits {
             iso[at] = byte;
         }

@@ -178,8 +178,12 @@ impl Journal {
             target.set_len(self.after)?;
             return target.sync();
         }
-        for entry in &self.entries {
-            target.write_all_at(&entry.old, entry.offset)?;
+        for Entry { offset, old, .. } in &self.entries {
+            // A medium that takes no writes has nothing to be taken back.
+            let mut now = vec![0; old.len()];
+            if target.read_exact_at(*offset, &mut now).is_err() || now != *old {
+                target.write_all_at(old, *offset)?;
+            }
         }
         target.set_len(self.before)?;
         target.sync()
