@@ -1,5 +1,12 @@
 //! Certificates in configs, against chains that openssl made and openssl checks.
 #![expect(
+    clippy::too_many_lines,
+    clippy::print_stdout,
+    clippy::format_collect,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "long tables, a printed reason where a test is skipped, names that this file made"
+)]
+#![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,

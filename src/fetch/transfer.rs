@@ -19,7 +19,7 @@ use crate::progress::Event;
 use crate::store::{Checked, Finished, Partial, StoreError};
 
 /// Bytes per write. Fewer cost calls and thread hops, more cost memory and what a `kill -9` loses, times the slots.
-const BATCH_BYTES: u64 = 1 << 20;
+const BATCH_BYTES: u64 = 512 << 10;
 /// Chunks per write: tiny chunks each pin a buffer of the connection.
 const BATCH_CHUNKS: usize = 128;
 /// On a slow link a batch is written when it is this old, so that progress shows and little is lost.

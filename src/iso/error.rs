@@ -306,7 +306,7 @@ impl IsoError {
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Open { source, .. } if source.raw_os_error() == Some(16) => {
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::ResourceBusy => {
                 "the device is mounted or in use: unmount it first"
             }
             Self::Compressed(format) => {

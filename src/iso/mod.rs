@@ -7,7 +7,7 @@
 //!
 //! An ISO has three places that are made to be changed: the Ignition embed area (an initramfs that the boot loader appends), and one
 //! kernel arguments area in each boot loader's file. Every change is a list of [`Region`]s within them; nothing else is written, unless
-//! the Ignition area is moved to make it larger ([`grow`]).
+//! the Ignition area is moved to make it larger (`grow`).
 //!
 //! Formats: ECMA-119, IEEE P1282, Joliet; `newc` cpio; the descriptions in `/coreos` as coreos-assembler and osbuild write them.
 //!

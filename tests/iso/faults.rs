@@ -184,6 +184,17 @@ fn a_written_stick_is_patched_in_place() {
     assert_eq!(bench.ok(&["iso", "ignition", "show", "copy.iso"]), CONFIG);
     bench.ok(&["iso", "reset", &device.0]);
     bench.fails(4, &["iso", "inspect", "/dev/no-such-stick"]);
+    fs_err::create_dir(bench.path("at")).unwrap();
+    let mounted = assert_cmd::Command::new("mount")
+        .args(["-o", "ro", "-t", "iso9660", &device.0])
+        .arg(bench.path("at"))
+        .output()
+        .unwrap();
+    if mounted.status.success() {
+        let error = bench.fails(4, &["iso", "ignition", "embed", "-i", "c.ign", &device.0]);
+        run("umount", &[&bench.path("at").display().to_string()]);
+        assert!(error.contains("hint: the device is mounted"), "{error}");
+    }
     drop(device);
     let now = fs_err::read(bench.path("stick")).unwrap();
     assert!(

@@ -1,10 +1,15 @@
 //! `snoforge iso` from outside: against coreos-installer, on files and devices, with faults.
 #![expect(
-    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test may stop at the first broken invariant, and says what it skips"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "which tools are there is for the environment to say"
+)]
+#![expect(clippy::too_many_lines, reason = "a test tells one story")]
 
 mod build;
 mod faults;

@@ -579,6 +579,7 @@ fn any_options() -> impl Strategy<Value = Options> {
     )
         .prop_map(
             |(hostname, copy, label, save_partlabel, ntp, motd, sources)| Options {
+                installation_disk: copy.then(|| "/dev/disk/by-id/wwn-0x1".to_owned()),
                 hostname,
                 loader: if copy { Loader::Copy } else { Loader::Registry },
                 label,

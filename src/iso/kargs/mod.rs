@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Without `kargs.json` (RHCOS 4.7 to 4.9) a header in the system area names the areas; without that, the marker that follows an area in
-//! the boot loaders' files shows them ([`legacy`]).
+//! the boot loaders' files shows them (`legacy`).
 
 mod check;
 mod edit;

@@ -258,7 +258,8 @@ fn outcome(jobs: &[Job<'_>], built: &[Result<Row, Failure>]) -> Result<(), Failu
         return Ok(());
     };
     let line = |(job, failure): &(&Job<'_>, &Failure)| {
-        format!("{}: {}", job.out.display(), failure.message)
+        let name = job.site.hostname.as_ref().map(ToString::to_string);
+        format!("site {}: {}", name.unwrap_or_default(), failure.message)
     };
     let message: Vec<String> = failed.iter().map(line).collect();
     Err(Failure {

@@ -94,7 +94,7 @@ struct NetworkFlags {
     /// VLAN on the interface: ID, or NAME:ID.
     #[arg(long, value_name = "ID")]
     vlan: Option<String>,
-    /// Bond in place of an interface: NAME:MEMBER,MEMBER[:OPTIONS[:MTU]].
+    /// Bond in place of an interface: `NAME:MEMBER,MEMBER[:OPTIONS[:MTU]]`.
     #[arg(long, value_name = "BOND")]
     bond: Option<String>,
     /// `NetworkManager` keyfile in place of the above; repeatable.
