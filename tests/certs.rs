@@ -8,7 +8,6 @@
 )]
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test may stop at the first broken invariant"
 )]
