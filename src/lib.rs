@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::registry
-//!                                ▲          ▲            └→ store::export
+//!                                ▲          ▲            ├→ store::copy → N data directories
+//!                                │          │            └→ store::export
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site

@@ -13,7 +13,7 @@
 //! - the partition label comes last: a partition named as asked has a whole filesystem;
 //! - a failing [`apply()`] puts the old table back.
 //!
-//! What this room does not do: it asks no questions, prints nothing, mounts nothing.
+//! What this room does not do: it asks no questions and prints nothing; it mounts only what [`Volume::mount`] is asked for.
 
 mod apply;
 mod contents;
@@ -21,6 +21,7 @@ mod device;
 mod error;
 mod kernel;
 mod mkfs;
+mod mount;
 mod plan;
 mod populate;
 mod request;
@@ -29,6 +30,7 @@ pub use apply::{Applied, Made, Populate, apply};
 pub use contents::{Contents, Gpt, Partition, Signature, Table, read};
 pub use device::{Device, DeviceKind, How, Selector, System, Use, find, list};
 pub use error::{Category, DiskError};
+pub use mount::{Access, Mounted, Volume, volume};
 pub use plan::{NewPartition, Plan, plan, plan_reset};
 pub use request::{Filesystem, Label, Request};
 

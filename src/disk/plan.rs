@@ -326,7 +326,7 @@ fn place(gpt: &Gpt, there: &[Partition], size: u64) -> Option<u64> {
 }
 
 /// `sda5`, but `nvme0n1p5`: the kernel puts a `p` after a digit.
-fn node(device: &Device, number: u32) -> Option<PathBuf> {
+pub(super) fn node(device: &Device, number: u32) -> Option<PathBuf> {
     if device.kind == DeviceKind::Image {
         return None;
     }

@@ -62,14 +62,17 @@ fn manifests(inventory: &Inventory) -> impl Iterator<Item = Descriptor> {
 impl Categorised for StoreError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NotAStore(_) | Self::UnknownImage(_) | Self::AmbiguousName(_) => Exit::Usage,
+            Self::NotAStore(_)
+            | Self::UnknownImage(_)
+            | Self::AmbiguousName(_)
+            | Self::Overlap { .. } => Exit::Usage,
             Self::Busy(_) => Exit::Environment,
             Self::NewerFormat { .. } | Self::Export { .. } => Exit::Unsupported,
             Self::Missing(_)
             | Self::Damaged { .. }
             | Self::Malformed { .. }
             | Self::Manifest { .. } => Exit::Verification,
-            Self::Io { .. } => Exit::Io,
+            Self::Io { .. } | Self::NoSpace { .. } => Exit::Io,
         }
     }
 
