@@ -5,7 +5,7 @@
 //! ├── snoforge.json           format version, inventory digest, groups        [`Header`]
 //! ├── imageset.yaml  inventory.json  mapping.txt  …
 //! ├── .lock                   held by the one process that writes             [`StoreLock`]
-//! ├── .partial/<hex>          blobs on their way; file length = bytes written so far
+//! ├── .partial/<hex>          blobs on their way; file length = bytes written so far. A copy also has `file-<hex>`: other files
 //! └── oci/                    OCI image layout 1.0.0 (image-spec `image-layout.md`)
 //!     ├── oci-layout  index.json                                              [`IndexEntry`]
 //!     └── blobs/sha256/<hex>  manifests, configs, layers; read-only once here

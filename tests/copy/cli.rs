@@ -64,6 +64,7 @@ fn plan_copy_and_what_goes_wrong() {
         "{said}"
     );
     expect(&[a, "serial=NO-SUCH-DISK"], 2);
+    expect(&[root, text(&source.at("new.img"))], 2);
     expect(&[text(source.dir.path()), a], 2);
     expect(&[root], 2);
 
@@ -136,12 +137,25 @@ fn disk(path: &Path, label: &str, filesystem: &str) {
     let offset = first * 512;
     let offset = offset.to_string();
     let size = (590_u64 << 20).to_string();
-    let place = ["-f", "--show", "-o", &offset, "--sizelimit", &size, path];
-    let device = String::from_utf8(exec::run("losetup", &place).unwrap()).unwrap();
-    let device = device.trim();
-    let made = exec::run(&format!("mkfs.{filesystem}"), &["-q", device]);
-    exec::run("losetup", &["-d", device]).unwrap();
-    made.unwrap();
+    let attached = Loop::new(&["-o", &offset, "--sizelimit", &size], path);
+    exec::run(&format!("mkfs.{filesystem}"), &["-q", &attached.0]).unwrap();
+}
+
+/// A loop device that goes away with the test.
+struct Loop(String);
+
+impl Loop {
+    fn new(options: &[&str], image: &str) -> Self {
+        let args = [&["-f", "--show"], options, &[image]].concat();
+        let device = String::from_utf8(exec::run("losetup", &args).unwrap()).unwrap();
+        Self(device.trim().to_owned())
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = exec::run("losetup", &["-d", &self.0]);
+    }
 }
 
 #[test]
@@ -170,6 +184,30 @@ fn disks_and_image_files_are_mounted_and_unmounted() {
     assert!(said.contains("the same data partition"), "{said}");
     let (_, said) = expect(&[root, one, "--label", "date"], 2);
     assert!(said.contains("labelled `date`"), "{said}");
+    // A mounted one is refused, and not unmounted for the user.
+    let attached = Loop::new(&["-P"], one);
+    let device = &attached.0;
+    // Where the kernel has no GPT parser.
+    let _ = exec::run("partx", &["-a", device]);
+    let at = source.at("mounted");
+    fs_err::create_dir(&at).unwrap();
+    let partition = format!("{device}p5");
+    exec::run("mount", &[&partition, text(&at)]).unwrap();
+    let refused: Vec<_> = [device, &partition].map(|d| run(&[root, d])).into();
+    let by_directory = run(&[root, text(&at)]);
+    exec::run("umount", &[text(&at)]).unwrap();
+    let by_partition = run(&[root, &partition]);
+    drop(attached);
+    for output in refused {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(
+            said.contains("is mounted at") && said.contains("name the directory"),
+            "{said}"
+        );
+    }
+    assert_eq!(by_directory.status.code(), Some(0), "{by_directory:?}");
+    assert_eq!(by_partition.status.code(), Some(0), "{by_partition:?}");
     // From a disk, too.
     let back = source.at("back");
     expect(&[one, text(&back)], 0);

@@ -39,6 +39,11 @@ impl Place {
                 volume(&selector, label)
             }
             Err(_) if path.starts_with("/dev") => volume(&selector, label),
+            Err(_) if path.extension().is_some_and(|e| e == "img" || e == "raw") => {
+                let message = format!("{} does not exist", path.display());
+                let hint = "make the image file first: `truncate -s SIZE FILE`, then `snoforge precache partition -d FILE`";
+                Err(Failure::new(Exit::Usage, message).hint(hint))
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !parent(path).is_dir() => {
                 let parent = parent(path).display();
                 let failure = Failure::new(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use super::lane::Lane;
 use super::plan::Need;
 use super::survey::{Item, Kind};
 use crate::io::atomic;
-use crate::oci::{Digest, Hasher};
+use crate::oci::{Algorithm, Digest, Hasher};
 use crate::progress::Event;
 use crate::store::{Store, StoreError};
 
@@ -62,9 +63,6 @@ impl Lane {
         let mut right = Vec::new();
         let mut buffer = vec![0; CHUNK];
         for index in std::mem::take(&mut self.ready) {
-            if (job.stop)() {
-                break;
-            }
             let (Some(item), Some(digest)) = (read.survey.items.get(index), read.digest(index))
             else {
                 continue;
@@ -73,8 +71,12 @@ impl Lane {
             let mut advance = |bytes| {
                 self.bytes_verified += bytes;
                 job.advanced(self.id, bytes);
+                !(job.stop)()
             };
-            if is_right(&path, digest, item.size, &mut buffer, &mut advance)? {
+            let Some(found) = hash(&path, digest.algorithm(), &mut buffer, &mut advance)? else {
+                break;
+            };
+            if found == (item.size, digest.clone()) {
                 right.push((index, item));
             } else {
                 fs_err::remove_file(&path).map_err(StoreError::io("remove", &path))?;
@@ -148,21 +150,20 @@ fn name(store: &Store, item: &Item, directories: &mut BTreeSet<PathBuf>) -> Resu
     Ok(())
 }
 
-/// Reads a file from the medium, not from the page cache.
-fn is_right(
+/// Reads a file from the medium, not from the page cache: its size and digest; `None` when `advance` says to stop.
+fn hash(
     path: &Path,
-    digest: &Digest,
-    size: u64,
+    algorithm: Algorithm,
     buffer: &mut [u8],
-    advance: &mut dyn FnMut(u64),
-) -> Result<bool, StoreError> {
+    advance: &mut dyn FnMut(u64) -> bool,
+) -> Result<Option<(u64, Digest)>, StoreError> {
     let failed = |e: std::io::Error| StoreError::io("read back", path)(e);
     let mut file = fs_err::File::open(path).map_err(failed)?;
     // Only clean pages can be dropped.
     file.sync_data().map_err(StoreError::io("sync", path))?;
     let _ = fadvise(file.file(), 0, None, Advice::DontNeed);
     let _ = fadvise(file.file(), 0, None, Advice::Sequential);
-    let mut hasher = Hasher::new(digest.algorithm());
+    let mut hasher = Hasher::new(algorithm);
     let (mut at, mut dropped) = (0, 0);
     loop {
         let count = match file.read(buffer) {
@@ -172,17 +173,15 @@ fn is_right(
         };
         hasher.update(buffer.get(..count).unwrap_or_default());
         at += count as u64;
-        advance(count as u64);
+        if !advance(count as u64) {
+            return Ok(None);
+        }
         if at - dropped >= WINDOW {
-            let _ = fadvise(
-                file.file(),
-                dropped,
-                std::num::NonZeroU64::new(at - dropped),
-                Advice::DontNeed,
-            );
+            let length = NonZeroU64::new(at - dropped);
+            let _ = fadvise(file.file(), dropped, length, Advice::DontNeed);
             dropped = at;
         }
     }
     let _ = fadvise(file.file(), 0, None, Advice::DontNeed);
-    Ok(at == size && hasher.finish() == *digest)
+    Ok(Some((at, hasher.finish())))
 }
