@@ -16,16 +16,18 @@ const NAMED: usize = 20;
 /// What `--help` says after the flags.
 pub(super) const HELP: &str = "\
 SRC and each DST is one of:
-  a directory          a mounted data partition; a DST may be new (its parent must be there)
-  a disk               /dev/…, serial=…, wwn=…: its partition labelled `data` is mounted, and unmounted at the end (root)
-  a partition, a file  a partition, or an image file with a data partition or a filesystem: the same
+  a directory  a mounted data partition; a DST may be new, its parent not
+  a disk       /dev/…, serial=…, wwn=…: its partition labelled `data`
+  a partition  /dev/sda5, /dev/disk/by-partlabel/…
+  an image     a file with a data partition or a filesystem
+What is no directory is mounted, and unmounted at the end; that needs root.
 
-Only what a DST lacks is written. Every DST is read back from the medium before a file gets its name there, and the index comes
-last, so a half copy never passes for a whole one. A DST that fails is left out, the others go on; the slowest sets the pace.
-Images that only a DST has are no longer in its index; `precache prune` frees their space.
+Only what a DST lacks is written. Every byte is read back from the medium before a file gets its name there, and the index \
+comes last, so that a half copy never passes for a whole one. A DST that fails is left out and the others go on; the slowest \
+sets the pace. An image that only a DST has leaves its index; `precache prune` frees the space.
 
-Exit codes: 0 all there; 7 the source or a medium has wrong bytes; 8 some DST is whole and another is not; 130 interrupted.
-Run the same command again to go on.
+Exit code 7: the source or a medium has wrong bytes; 8: some DST is whole, another is not; 130: interrupted. Run the same \
+command again to go on.
 
 Examples:
   snoforge precache copy /mnt/usb /mnt/system
