@@ -146,8 +146,6 @@ impl Push {
         if done > 0 {
             failure.exit = Exit::Partial;
         }
-        let go_on = "check that the registry answers, then run the same command again: what is there is not sent twice";
-        failure.hint.get_or_insert_with(|| go_on.to_owned());
         Err(failure)
     }
 }
