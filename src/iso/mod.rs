@@ -36,7 +36,7 @@ mod source;
 pub mod write;
 
 pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan, fit};
-pub use digest::digests;
+pub use digest::{Derived, digests};
 pub use error::{Category, InitrdError, IsoError};
 pub use extract::extract;
 pub use image::LiveIso;
