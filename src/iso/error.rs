@@ -96,6 +96,12 @@ pub enum IsoError {
         /// The reason.
         source: InitrdError,
     },
+    /// The contents of the embed area cannot be packed.
+    #[error("cannot pack the contents of the Ignition embed area")]
+    Pack {
+        /// The reason.
+        source: InitrdError,
+    },
     /// The kargs areas do not hold the same kernel arguments.
     #[error(
         "the kernel arguments differ between the embed areas: `{first}`, but `{other}` at byte {offset}"
@@ -269,7 +275,9 @@ impl IsoError {
     pub fn category(&self) -> Category {
         match self {
             Self::Open { .. } | Self::Busy(_) => Category::Environment,
-            Self::Read { .. } | Self::Write { .. } | Self::NoSpace { .. } => Category::Io,
+            Self::Read { .. } | Self::Write { .. } | Self::NoSpace { .. } | Self::Pack { .. } => {
+                Category::Io
+            }
             Self::NotAFile(_)
             | Self::Compressed(_)
             | Self::NotIso { .. }

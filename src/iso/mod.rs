@@ -35,7 +35,7 @@ mod release;
 mod source;
 pub mod write;
 
-pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan, fit};
+pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan};
 pub use digest::{Derived, digests};
 pub use error::{Category, InitrdError, IsoError};
 pub use extract::extract;

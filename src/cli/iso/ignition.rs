@@ -9,8 +9,9 @@ use super::sink::Sink;
 use crate::cli::context::{Context, raw};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ignition::load;
-use crate::ignition::{Config, fit::Step};
-use crate::iso::{Change, Changes, IsoError, LiveIso, fit};
+use crate::ignition::fit::Step;
+use crate::iso::initrd::CONFIG;
+use crate::iso::{Change, Changes, IsoError, Plan};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -82,11 +83,10 @@ impl Embed {
             );
             return Err(Failure::new(Exit::Usage, message));
         }
-        self.sink.change(context, &self.input, |iso| {
+        self.sink.carry_out(context, &self.input, |medium, iso| {
             // An unreadable area holds nothing that could be kept.
             let clear = self.sink.force && iso.initrd().is_err();
-            if !clear && !self.sink.force && iso.initrd()?.get(crate::iso::initrd::CONFIG).is_some()
-            {
+            if !self.sink.force && iso.initrd()?.get(CONFIG).is_some() {
                 return Err(IsoError::HasIgnition.into());
             }
             let changes = Changes {
@@ -95,27 +95,17 @@ impl Embed {
                 ..Changes::default()
             };
             if self.exact {
-                return Ok(Changes {
+                let changes = Changes {
                     ignition: Change::Set(bytes),
                     ..changes
-                });
+                };
+                return Ok(Plan::new(medium, iso, &changes)?);
             }
-            fitted(context, iso, &config, &bytes, &changes)
+            let (plan, steps) = Plan::fitted(medium, iso, (&config, &bytes), &changes)?;
+            say_steps(context, &steps);
+            Ok(plan)
         })
     }
-}
-
-/// The changes with the config in a form that fits, as far as that can be; every step is said.
-pub(super) fn fitted(
-    context: &Context,
-    iso: &LiveIso,
-    config: &Config,
-    bytes: &[u8],
-    changes: &Changes,
-) -> Result<Changes, Failure> {
-    let (changes, steps) = fit(iso, config, bytes, changes)?;
-    say_steps(context, &steps);
-    Ok(changes)
 }
 
 /// One line for each step.

@@ -51,6 +51,18 @@ impl Sink {
         input: &Input,
         changes: impl FnOnce(&LiveIso) -> Result<Changes, Failure>,
     ) -> Result<(), Failure> {
+        self.carry_out(context, input, |medium, iso| {
+            Ok(Plan::new(medium, iso, &changes(iso)?)?)
+        })
+    }
+
+    /// Opens the ISO, asks for a plan, and carries it out.
+    pub(super) fn carry_out(
+        &self,
+        context: &Context,
+        input: &Input,
+        plan: impl FnOnce(&Medium, &LiveIso) -> Result<Plan, Failure>,
+    ) -> Result<(), Failure> {
         self.preflight(input)?;
         if !self.dry_run {
             recover(context, &input.iso)?;
@@ -61,26 +73,16 @@ impl Sink {
             Medium::open(&input.iso)?
         };
         let iso = LiveIso::read(&medium)?;
-        let plan = Plan::new(&medium, &iso, &changes(&iso)?)?;
-        self.carry_out(context, &medium, &iso, &plan)
-    }
-
-    fn carry_out(
-        &self,
-        context: &Context,
-        medium: &Medium,
-        iso: &LiveIso,
-        plan: &Plan,
-    ) -> Result<(), Failure> {
+        let plan = &plan(&medium, &iso)?;
         for warning in &plan.warnings {
             context.warn(&warning.to_string());
         }
         if plan.grows {
-            grown(context, iso, plan);
+            grown(context, &iso, plan);
         }
         let to_stdout = self.out.as_deref() == Some(Path::new("-"));
         if !self.dry_run {
-            self.write(context, medium, plan)?;
+            self.write(context, &medium, plan)?;
         }
         let target = self.out.as_deref().unwrap_or(medium.path());
         let document = document(target, plan, self.dry_run);

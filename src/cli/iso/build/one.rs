@@ -13,7 +13,7 @@ use crate::cli::iso::ignition::say_steps;
 use crate::cli::iso::sink::{grouped, grown, regions};
 use crate::ignition::fit::Step;
 use crate::iso::kargs::Edit;
-use crate::iso::{Change, Changes, KargsChange, Plan, fit, write};
+use crate::iso::{Change, Changes, KargsChange, Plan, write};
 use crate::progress::Event;
 use crate::site::{self, Request, Site};
 
@@ -90,8 +90,7 @@ pub(super) fn plan(run: &Run, base: &Base, site: &Site) -> Result<Planned, Failu
         may_grow: true,
         ..Changes::default()
     };
-    let (changes, steps) = fit(&run.iso, &config, &bytes, &changes)?;
-    let plan = Plan::new(&run.medium, &run.iso, &changes)?;
+    let (plan, steps) = Plan::fitted(&run.medium, &run.iso, (&config, &bytes), &changes)?;
     Ok(Planned { plan, steps })
 }
 
