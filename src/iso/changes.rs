@@ -186,6 +186,9 @@ impl Plan {
             None => {}
         }
         plan.keep_what_changes(source, wanted)?;
+        if keyfiles_replace_ip(iso, changes, plan.kargs.as_deref()) {
+            plan.warnings.push(Warning::Replaced);
+        }
         Ok(plan)
     }
 
@@ -296,6 +299,19 @@ fn changed_initrd(iso: &LiveIso, changes: &Changes) -> Result<Option<Initrd>, Is
         !matches!(changes.ignition, Change::Set(_)) && !matches!(changes.network, Change::Set(_));
     let same = !changes.clear && nothing_set && initrd == *iso.initrd()?;
     Ok((!same).then_some(initrd))
+}
+
+/// Whether a change brings keyfiles and `ip=` together; keyfiles win (`live-iso.md` section 3).
+fn keyfiles_replace_ip(iso: &LiveIso, changes: &Changes, kargs: Option<&str>) -> bool {
+    let keyfiles = match &changes.network {
+        Change::Set(files) => !files.is_empty(),
+        Change::Keep if !changes.clear => iso.initrd().is_ok_and(|i| !i.keyfiles().is_empty()),
+        Change::Keep | Change::Remove => false,
+    };
+    let now = || iso.kargs.as_ref().and_then(|k| k.current().ok());
+    let ip = |kargs: &str| kargs.split_whitespace().any(|k| k.starts_with("ip="));
+    let touched = matches!(changes.network, Change::Set(_)) || kargs.is_some();
+    touched && keyfiles && kargs.or_else(now).is_some_and(ip)
 }
 
 fn changed_kargs(

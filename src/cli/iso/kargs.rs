@@ -99,10 +99,6 @@ impl Modify {
             context.warn(&note);
         }
         self.sink.change(context, &self.input, |iso| {
-            let keyfiles = iso.initrd().is_ok_and(|i| !i.keyfiles().is_empty());
-            if keyfiles && words.iter().any(|word| word.starts_with("ip=")) {
-                context.warn("the ISO has network keyfiles, which replace what `ip=` sets up");
-            }
             if edit.is_empty() {
                 // Differing areas are an error here too.
                 iso.kargs()?.current()?;

@@ -10,7 +10,7 @@ use super::Input;
 use super::sink::Sink;
 use crate::cli::context::{Context, raw};
 use crate::cli::exit::{Exit, Failure};
-use crate::iso::{Change, Changes, IsoError, Keyfiles, LiveIso, check_keyfile};
+use crate::iso::{Change, Changes, IsoError, Keyfiles, check_keyfile};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -80,7 +80,6 @@ impl Embed {
             if !self.sink.force && !iso.initrd()?.keyfiles().is_empty() {
                 return Err(IsoError::HasNetwork.into());
             }
-            warn_of_ip(context, iso);
             Ok(Changes {
                 network: Change::Set(files),
                 clear: self.sink.force && iso.initrd().is_err(),
@@ -88,15 +87,6 @@ impl Embed {
                 ..Changes::default()
             })
         })
-    }
-}
-
-/// Keyfiles and `ip=` do not add up.
-fn warn_of_ip(context: &Context, iso: &LiveIso) {
-    let current = iso.kargs.as_ref().and_then(|k| k.current().ok());
-    let ip = |kargs: &str| kargs.split_whitespace().any(|word| word.starts_with("ip="));
-    if current.is_some_and(ip) {
-        context.warn("the kernel arguments have `ip=`: the keyfiles replace what it sets up");
     }
 }
 

@@ -92,6 +92,7 @@ fn schedule(block: &[u8; BLOCK]) -> Schedule {
 #[cfg(target_arch = "x86_64")]
 mod wide {
     #![expect(unsafe_code, reason = "instructions beyond the baseline of the target")]
+    #![expect(clippy::many_single_char_names, reason = "the names of the standard")]
 
     use std::arch::x86_64::{
         __m512i, _mm512_add_epi32, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_ternarylogic_epi32,

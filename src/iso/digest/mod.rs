@@ -50,7 +50,9 @@ impl Derived {
             path: path.to_owned(),
             size: plan.new_size,
             own: regions
-                .chain([plan.old_size.min(plan.new_size)..plan.new_size])
+                .chain(std::iter::once(
+                    plan.old_size.min(plan.new_size)..plan.new_size,
+                ))
                 .collect(),
         }
     }
