@@ -67,11 +67,24 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Opens for reading, after taking back a change that was cut off.
     fn open(&self, context: &Context) -> Result<(Medium, LiveIso), Failure> {
-        recover(context, &self.iso)?;
-        Ok(LiveIso::open(&self.iso)?)
+        open(context, &self.iso)
     }
+}
+
+/// Opens for reading, after taking back a change that was cut off.
+fn open(context: &Context, iso: &Path) -> Result<(Medium, LiveIso), Failure> {
+    recover(context, iso)?;
+    let medium = Medium::open(iso)?;
+    let read = LiveIso::read(&medium).map_err(|e| named(iso, e))?;
+    Ok((medium, read))
+}
+
+/// Why an ISO cannot be read, with its name in front.
+fn named(iso: &Path, error: IsoError) -> Failure {
+    let mut failure = Failure::from(error);
+    failure.message = format!("{}: {}", iso.display(), failure.message);
+    failure
 }
 
 /// Takes a change back that was cut off.

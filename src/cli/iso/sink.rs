@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Input, journal, recover};
+use super::{Input, journal, named, recover};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::iso::write::{self, Overwrite};
-use crate::iso::{Changes, LiveIso, Medium, Plan};
+use crate::iso::{Changes, LiveIso, Medium, Plan, Region};
 use crate::progress::Event;
 use crate::ui::format;
 
@@ -72,7 +72,7 @@ impl Sink {
         } else {
             Medium::open(&input.iso)?
         };
-        let iso = LiveIso::read(&medium)?;
+        let iso = LiveIso::read(&medium).map_err(|e| named(&input.iso, e))?;
         let plan = &plan(&medium, &iso)?;
         for warning in &plan.warnings {
             context.warn(&warning.to_string());
@@ -142,17 +142,7 @@ pub(super) fn grown(context: &Context, iso: &LiveIso, plan: &Plan) {
 
 fn summary(target: &Path, plan: &Plan, dry_run: bool) -> String {
     let target = target.display();
-    let mut lines = Vec::new();
-    if dry_run {
-        for region in &plan.regions {
-            let length = grouped(region.contents.len() as u64);
-            lines.push(format!("would write {length} bytes at {}", region.offset));
-        }
-        if plan.old_size != plan.new_size {
-            let (old, new) = (grouped(plan.old_size), grouped(plan.new_size));
-            lines.push(format!("would change the size from {old} to {new} bytes"));
-        }
-    }
+    let mut lines = if dry_run { would(plan) } else { Vec::new() };
     if plan.used > 0 {
         lines.push(format!(
             "{target}: {} of {} bytes of the embed area in use",
@@ -172,6 +162,20 @@ fn summary(target: &Path, plan: &Plan, dry_run: bool) -> String {
         lines.push(format!("{target}: {what}"));
     }
     lines.join("\n")
+}
+
+/// What would be written, a line each.
+pub(super) fn would(plan: &Plan) -> Vec<String> {
+    let line = |region: &Region| {
+        let length = grouped(region.contents.len() as u64);
+        format!("would write {length} bytes at {}", region.offset)
+    };
+    let mut lines: Vec<String> = plan.regions.iter().map(line).collect();
+    if plan.old_size != plan.new_size {
+        let (old, new) = (grouped(plan.old_size), grouped(plan.new_size));
+        lines.push(format!("would change the size from {old} to {new} bytes"));
+    }
+    lines
 }
 
 /// What is written where.

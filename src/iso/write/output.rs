@@ -64,7 +64,10 @@ pub fn to_file(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let temporary = Temporary::new(directory).map_err(failed)?;
+    let temporary = Temporary::new(directory).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => IsoError::NoDirectory(directory.to_owned()),
+        _ => failed(source),
+    })?;
     let file = temporary.file();
     let size = plan.old_size.min(plan.new_size);
     let done = |bytes| reporter.report(Event::Advanced { id, bytes });

@@ -54,7 +54,7 @@ pub(super) fn build(context: &Context, run: &Run, list: &List<'_>) -> Result<(),
     let bases = bases(context, run, list, &sites)?;
     let jobs = jobs(list, &sites, &bases)?;
     if !run.plan_only {
-        fs_err::create_dir_all(list.out).map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        directory(list.out)?;
     }
     let reporter = context.reporter.as_ref();
     let total = run.medium_size() * jobs.len() as u64;
@@ -78,11 +78,19 @@ pub(super) fn build(context: &Context, run: &Run, list: &List<'_>) -> Result<(),
         })
         .collect();
     reporter.report(Event::PhaseDone);
-    if list.sha256 && !run.plan_only {
+    if list.sha256 && !run.plan_only && built.iter().any(Result::is_ok) {
         hash(run, &mut built, reporter);
     }
     let built: Vec<Result<Row, Failure>> = built.into_iter().map(|b| Ok(b?.row)).collect();
     report(context, run, list, &jobs, &built)
+}
+
+fn directory(path: &Path) -> Result<(), Failure> {
+    if path.exists() && !path.is_dir() {
+        let message = format!("{} is no directory", path.display());
+        return Err(Failure::new(Exit::Usage, message).hint("with --sites, -o names a directory"));
+    }
+    fs_err::create_dir_all(path).map_err(|e| Failure::new(Exit::Io, e.to_string()))
 }
 
 fn read(context: &Context, list: &List<'_>) -> Result<Vec<Site>, Failure> {
@@ -229,7 +237,8 @@ fn report(
         }
     }).collect();
     let document = json!({"base": run.medium.path(), "written": !run.plan_only, "sites": rows});
-    if !run.plan_only {
+    // A run that made nothing says nothing about the ISOs that are there.
+    if !run.plan_only && built.iter().any(Result::is_ok) {
         let mut text = serde_json::to_vec_pretty(&document)
             .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
         text.push(b'\n');

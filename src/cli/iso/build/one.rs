@@ -10,7 +10,7 @@ use super::{Run, recover};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::iso::ignition::say_steps;
-use crate::cli::iso::sink::{grouped, grown, regions};
+use crate::cli::iso::sink::{grouped, grown, regions, would};
 use crate::ignition::fit::Step;
 use crate::iso::kargs::Edit;
 use crate::iso::{Change, Changes, KargsChange, Plan, write};
@@ -116,7 +116,9 @@ pub(super) fn build(
     let row = Row::new(&site, &base, out, &plan);
     if run.plan_only {
         let document = json!({"written": false, "iso": row, "regions": regions(&plan)});
-        return context.result(&document, || format!("would write\n{}", text(&row, &base)));
+        return context.result(&document, || {
+            format!("{}\n{}", would(&plan).join("\n"), text(&row, &base))
+        });
     }
     // A journal that lies beside the output is of an ISO that is replaced now.
     if out.exists() {
