@@ -16,6 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::context::{Context, env_path};
 use super::exit::{Categorised, Exit, Failure};
+use super::ignition::printable;
 use crate::iso::{Category, IsoError, LiveIso, Medium, write};
 
 /// The verbs.
@@ -83,7 +84,7 @@ fn open(context: &Context, iso: &Path) -> Result<(Medium, LiveIso), Failure> {
 /// Why an ISO cannot be read, with its name in front.
 fn named(iso: &Path, error: IsoError) -> Failure {
     let mut failure = Failure::from(error);
-    failure.message = format!("{}: {}", iso.display(), failure.message);
+    failure.message = printable(&format!("{}: {}", iso.display(), failure.message));
     failure
 }
 
