@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::Input;
-use super::sink::Sink;
+use super::sink::Target;
 use crate::cli::context::{Context, raw};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ignition::load;
@@ -21,7 +21,7 @@ pub(crate) enum Ignition {
     /// Print the embedded Ignition config.
     Show(Show),
     /// Remove the embedded Ignition config.
-    Remove(Remove),
+    Remove(Target),
 }
 
 impl Ignition {
@@ -29,7 +29,7 @@ impl Ignition {
         match self {
             Self::Embed(args) => args.run(context),
             Self::Show(Show { input }) => raw(input.open(context)?.1.ignition()?),
-            Self::Remove(Remove { input, sink }) => sink.change(context, &input, |_| {
+            Self::Remove(target) => target.change(context, |_| {
                 Ok(Changes {
                     ignition: Change::Remove,
                     ..Changes::default()
@@ -49,9 +49,7 @@ pub(crate) struct Embed {
     #[arg(long)]
     exact: bool,
     #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
+    target: Target,
 }
 
 /// Flags of `show`.
@@ -61,18 +59,9 @@ pub(crate) struct Show {
     input: Input,
 }
 
-/// Flags of `remove`.
-#[derive(Debug, Args)]
-pub(crate) struct Remove {
-    #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
-}
-
 impl Embed {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        self.sink.preflight(&self.input)?;
+        self.target.preflight()?;
         let path = self.ignition_file.as_deref().unwrap_or(Path::new("-"));
         let (bytes, config) = load(path)?;
         if config.version().major() < 3 {
@@ -83,10 +72,10 @@ impl Embed {
             );
             return Err(Failure::new(Exit::Usage, message));
         }
-        self.sink.carry_out(context, &self.input, |medium, iso| {
+        self.target.carry_out(context, |medium, iso| {
             // An unreadable area holds nothing that could be kept.
-            let clear = self.sink.force && iso.initrd().is_err();
-            if !self.sink.force && iso.initrd()?.get(CONFIG).is_some() {
+            let clear = self.target.force && iso.initrd().is_err();
+            if !self.target.force && iso.initrd()?.get(CONFIG).is_some() {
                 return Err(IsoError::HasIgnition.into());
             }
             let changes = Changes {

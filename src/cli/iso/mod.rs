@@ -61,7 +61,7 @@ impl Iso {
 
 /// The ISO that a verb looks at.
 #[derive(Debug, Args)]
-pub(super) struct Input {
+pub(crate) struct Input {
     /// Live ISO: a file, or a device that it was written to.
     #[arg(value_name = "ISO")]
     iso: PathBuf,

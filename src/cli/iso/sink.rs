@@ -14,9 +14,11 @@ use crate::iso::{Changes, LiveIso, Medium, Plan, Region};
 use crate::progress::Event;
 use crate::ui::format;
 
-/// Flags of verbs that change an ISO.
+/// The ISO that a verb changes, and its flags.
 #[derive(Debug, Args)]
-pub(super) struct Sink {
+pub(crate) struct Target {
+    #[command(flatten)]
+    input: Input,
     /// Write a new ISO there (`-`: stdout) and leave the old one; without it the ISO is changed in place.
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -28,9 +30,9 @@ pub(super) struct Sink {
     dry_run: bool,
 }
 
-impl Sink {
+impl Target {
     /// Refuses an output that cannot be, before anything is read.
-    pub(super) fn preflight(&self, input: &Input) -> Result<(), Failure> {
+    pub(super) fn preflight(&self) -> Result<(), Failure> {
         match self.out.as_deref() {
             Some(out) if out == Path::new("-") => {
                 if std::io::stdout().is_terminal() && !self.dry_run {
@@ -39,7 +41,7 @@ impl Sink {
                 }
                 Ok(())
             }
-            Some(out) => Ok(write::preflight(&input.iso, out, self.overwrite())?),
+            Some(out) => Ok(write::preflight(&self.input.iso, out, self.overwrite())?),
             None => Ok(()),
         }
     }
@@ -48,10 +50,9 @@ impl Sink {
     pub(super) fn change(
         &self,
         context: &Context,
-        input: &Input,
         changes: impl FnOnce(&LiveIso) -> Result<Changes, Failure>,
     ) -> Result<(), Failure> {
-        self.carry_out(context, input, |medium, iso| {
+        self.carry_out(context, |medium, iso| {
             Ok(Plan::new(medium, iso, &changes(iso)?)?)
         })
     }
@@ -60,19 +61,19 @@ impl Sink {
     pub(super) fn carry_out(
         &self,
         context: &Context,
-        input: &Input,
         plan: impl FnOnce(&Medium, &LiveIso) -> Result<Plan, Failure>,
     ) -> Result<(), Failure> {
-        self.preflight(input)?;
+        self.preflight()?;
+        let path = &self.input.iso;
         if !self.dry_run {
-            recover(context, &input.iso)?;
+            recover(context, path)?;
         }
         let medium = if self.out.is_none() && !self.dry_run {
-            Medium::open_for_writing(&input.iso)?
+            Medium::open_for_writing(path)?
         } else {
-            Medium::open(&input.iso)?
+            Medium::open(path)?
         };
-        let iso = LiveIso::read(&medium).map_err(|e| named(&input.iso, e))?;
+        let iso = LiveIso::read(&medium).map_err(|e| named(path, e))?;
         let plan = &plan(&medium, &iso)?;
         for warning in &plan.warnings {
             context.warn(&warning.to_string());
