@@ -15,17 +15,17 @@ pub(super) const BLOCK: usize = 64;
 const LANES: usize = 16;
 /// Fewer than these are as fast one after the other.
 const WORTH: usize = 5;
-/// Blocks that one thread makes the schedule of: 64 KiB.
-const SHARE: usize = 1024;
+/// Times 16 blocks, that one thread makes the schedules of: 64 KiB.
+const SHARE: usize = 64;
 
 /// The intermediate hash value.
 pub(super) type State = [u32; 8];
-/// A block's schedule, with the round constants added.
-type Schedule = [u32; 64];
+/// The schedules of up to 16 blocks, word by word, with the round constants added.
+type Schedules = [[u32; LANES]; 64];
 
 /// The schedules of one piece of data; kept from one to the next, because they take four times its size.
 #[derive(Debug, Default)]
-pub(super) struct Words(Vec<Schedule>);
+pub(super) struct Words(Vec<Schedules>);
 
 /// Feeds `data`, whole blocks, to every state.
 pub(super) fn update(states: &mut [&mut State], data: &[u8], words: &mut Words) {
@@ -43,7 +43,7 @@ pub(super) fn update(states: &mut [&mut State], data: &[u8], words: &mut Words) 
     rayon::join(
         || {
             let groups = together.par_chunks_mut(LANES);
-            groups.for_each(|group| wide::compress(group, &words.0));
+            groups.for_each(|group| wide::compress(group, &words.0, blocks.len()));
         },
         || {
             let single = single.par_iter_mut();
@@ -54,39 +54,16 @@ pub(super) fn update(states: &mut [&mut State], data: &[u8], words: &mut Words) 
 
 impl Words {
     fn fill(&mut self, blocks: &[[u8; BLOCK]]) {
-        self.0.resize(blocks.len(), [0; 64]);
-        let shares = self.0.par_chunks_mut(SHARE).zip(blocks.par_chunks(SHARE));
+        self.0
+            .resize(blocks.len().div_ceil(LANES), [[0; LANES]; 64]);
+        let shares = self.0.par_chunks_mut(SHARE);
+        let shares = shares.zip(blocks.par_chunks(SHARE * LANES));
         shares.for_each(|(words, blocks)| {
-            for (words, block) in words.iter_mut().zip(blocks) {
-                *words = schedule(block);
+            for (words, blocks) in words.iter_mut().zip(blocks.chunks(LANES)) {
+                wide::schedule(blocks, words);
             }
         });
     }
-}
-
-/// Section 6.2.2 step 1, and the constant that step 3 adds.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "constant bounds, checked by the compiler"
-)]
-fn schedule(block: &[u8; BLOCK]) -> Schedule {
-    let mut words = [0; 64];
-    for (word, bytes) in words.iter_mut().zip(block.as_chunks::<4>().0) {
-        *word = u32::from_be_bytes(*bytes);
-    }
-    for t in 16..64 {
-        let (early, late): (u32, u32) = (words[t - 15], words[t - 2]);
-        let s0 = early.rotate_right(7) ^ early.rotate_right(18) ^ (early >> 3);
-        let s1 = late.rotate_right(17) ^ late.rotate_right(19) ^ (late >> 10);
-        words[t] = s1
-            .wrapping_add(words[t - 7])
-            .wrapping_add(s0)
-            .wrapping_add(words[t - 16]);
-    }
-    for (word, constant) in words.iter_mut().zip(CONSTANTS) {
-        *word = word.wrapping_add(constant);
-    }
-    words
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -98,7 +75,7 @@ mod wide {
         __m512i, _mm512_add_epi32, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_ternarylogic_epi32,
     };
 
-    use super::{LANES, Schedule, State};
+    use super::{BLOCK, CONSTANTS, LANES, Schedules, State};
 
     /// Truth tables of three operands, as the instruction takes them.
     const XOR: i32 = 0x96;
@@ -110,8 +87,48 @@ mod wide {
         std::is_x86_feature_detected!("avx512f")
     }
 
-    /// Up to 16 states; does nothing where that is not [`available`].
-    pub(super) fn compress(states: &mut [&mut State], blocks: &[Schedule]) {
+    /// The schedules of up to 16 blocks; does nothing where that is not [`available`].
+    pub(super) fn schedule(blocks: &[[u8; BLOCK]], words: &mut Schedules) {
+        if available() {
+            // SAFETY: the processor has AVX-512F.
+            unsafe { expand(blocks, words) }
+        }
+    }
+
+    /// Section 6.2.2 step 1, and the constants that step 3 adds. The compiler makes vectors of the rows.
+    #[target_feature(enable = "avx512f")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "constant bounds, checked by the compiler"
+    )]
+    fn expand(blocks: &[[u8; BLOCK]], words: &mut Schedules) {
+        for (lane, block) in blocks.iter().enumerate().take(LANES) {
+            for (word, bytes) in words.iter_mut().zip(block.as_chunks::<4>().0) {
+                word[lane] = u32::from_be_bytes(*bytes);
+            }
+        }
+        for t in 16..64 {
+            let (early, late) = (words[t - 15], words[t - 2]);
+            let (far, near) = (words[t - 16], words[t - 7]);
+            for lane in 0..LANES {
+                let (x, y) = (early[lane], late[lane]);
+                let s0 = x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3);
+                let s1 = y.rotate_right(17) ^ y.rotate_right(19) ^ (y >> 10);
+                words[t][lane] = s1
+                    .wrapping_add(near[lane])
+                    .wrapping_add(s0)
+                    .wrapping_add(far[lane]);
+            }
+        }
+        for (word, constant) in words.iter_mut().zip(CONSTANTS) {
+            for lane in word {
+                *lane = lane.wrapping_add(constant);
+            }
+        }
+    }
+
+    /// Feeds so many blocks to up to 16 states; does nothing where that is not [`available`].
+    pub(super) fn compress(states: &mut [&mut State], words: &[Schedules], blocks: usize) {
         if !available() {
             return;
         }
@@ -122,7 +139,7 @@ mod wide {
             }
         }
         // SAFETY: the processor has AVX-512F.
-        unsafe { rounds(&mut lanes, blocks) };
+        unsafe { rounds(&mut lanes, words, blocks) };
         for (lane, state) in states.iter_mut().enumerate() {
             for (word, value) in lanes.iter().zip(state.iter_mut()) {
                 word.iter().skip(lane).take(1).for_each(|w| *value = *w);
@@ -132,14 +149,20 @@ mod wide {
 
     /// Section 6.2.2 steps 2 to 4.
     #[target_feature(enable = "avx512f")]
-    fn rounds(lanes: &mut [[u32; LANES]; 8], blocks: &[Schedule]) {
+    #[expect(clippy::indexing_slicing, reason = "the index is within the row")]
+    fn rounds(lanes: &mut [[u32; LANES]; 8], words: &[Schedules], blocks: usize) {
         // SAFETY: 64 plain bytes each way, any bits are valid.
         let mut state = lanes.map(|word| unsafe { std::mem::transmute::<_, __m512i>(word) });
-        for block in blocks {
+        let columns = words
+            .iter()
+            .flat_map(|words| (0..LANES).map(move |c| (words, c)));
+        for (words, column) in columns.take(blocks) {
+            // The remainder tells the compiler that no check is needed.
+            let word = |row: &[u32; LANES]| row[column % LANES];
             let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
-            for words in block.as_chunks::<8>().0 {
+            for rows in words.as_chunks::<8>().0 {
                 // Instead of moving seven words on, the names move.
-                let [k0, k1, k2, k3, k4, k5, k6, k7] = *words;
+                let [k0, k1, k2, k3, k4, k5, k6, k7] = rows.each_ref().map(word);
                 (d, h) = round([a, b, c, d, e, f, g, h], k0);
                 (c, g) = round([h, a, b, c, d, e, f, g], k1);
                 (b, f) = round([g, h, a, b, c, d, e, f], k2);
@@ -185,7 +208,9 @@ mod wide {
         false
     }
 
-    pub(super) fn compress(_: &mut [&mut super::State], _: &[super::Schedule]) {}
+    pub(super) fn schedule(_: &[[u8; super::BLOCK]], _: &mut super::Schedules) {}
+
+    pub(super) fn compress(_: &mut [&mut super::State], _: &[super::Schedules], _: usize) {}
 }
 
 /// FIPS 180-4 section 4.2.2.

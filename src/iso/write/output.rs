@@ -6,8 +6,9 @@ use std::path::Path;
 
 use fs_err::os::unix::fs::FileExt as _;
 
+use super::journal::discard;
 use super::temporary::Temporary;
-use super::{Medium, Plan, copy, verify};
+use super::{Medium, Plan, copy, journal_path, verify};
 use crate::io::atomic::sync_dir;
 use crate::iso::error::IsoError;
 use crate::iso::source::ReadAt as _;
@@ -89,6 +90,8 @@ pub fn to_file(
             io::ErrorKind::AlreadyExists => IsoError::OutputExists(output.to_owned()),
             _ => failed(source),
         })?;
+    // A journal that lies beside it is of the ISO that was replaced.
+    discard(&journal_path(output, directory)).map_err(failed)?;
     sync_dir(directory).map_err(failed)?;
     verify(&Medium::open(output)?, output, &plan.regions)
 }

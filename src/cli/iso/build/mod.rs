@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::network::keyfiles;
-use super::{open, recover};
+use super::open;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ignition::PatchFlags;

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
+use super::Run;
 use super::base::Base;
-use super::{Run, recover};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::iso::ignition::say_steps;
@@ -119,10 +119,6 @@ pub(super) fn build(
         return context.result(&document, || {
             format!("{}\n{}", would(&plan).join("\n"), text(&row, &base))
         });
-    }
-    // A journal that lies beside the output is of an ISO that is replaced now.
-    if out.exists() {
-        recover(context, out)?;
     }
     written(context, run, &plan, out)?;
     context.result(&json!({"written": true, "iso": row}), || text(&row, &base))
