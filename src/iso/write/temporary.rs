@@ -72,7 +72,9 @@ impl Temporary {
     }
 }
 
+/// Only where it can get its name later.
 fn unnamed(directory: &Path) -> io::Result<fs_err::File> {
+    fs_err::metadata("/proc/self/fd")?;
     let flag = i32::try_from(OFlags::TMPFILE.bits()).unwrap_or_default();
     fs_err::OpenOptions::new()
         .write(true)
