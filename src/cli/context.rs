@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ pub struct Context {
     quiet: bool,
     /// Results go to stderr: a step of a command that has a result of its own.
     nested: bool,
+    /// Whether stdout carries the command's document already.
+    answered: AtomicBool,
     /// Receives progress.
     pub reporter: Arc<dyn Reporter>,
 }
@@ -28,17 +31,18 @@ impl Context {
     /// From the reporting flags.
     pub fn new(flags: &Reporting) -> Self {
         let mode = match flags.progress {
+            Progress::Json => ui::Mode::Json,
             _ if flags.quiet => ui::Mode::Never,
             Progress::Auto => ui::Mode::Auto,
             Progress::Always => ui::Mode::Always,
             Progress::Never => ui::Mode::Never,
-            Progress::Json => ui::Mode::Json,
         };
         Self {
             output: flags.output,
             one_line: flags.progress == Progress::Json,
             quiet: flags.quiet,
             nested: false,
+            answered: AtomicBool::new(false),
             reporter: ui::reporter(mode),
         }
     }
@@ -51,6 +55,7 @@ impl Context {
             one_line: self.one_line,
             quiet: self.quiet,
             nested: self.is_json(),
+            answered: AtomicBool::new(false),
             reporter: Arc::clone(&self.reporter),
         }
     }
@@ -73,10 +78,20 @@ impl Context {
             self.say(&out);
             return Ok(());
         }
+        self.answered.store(true, Ordering::Relaxed);
         if out.is_empty() {
             Ok(())
         } else {
             raw(format!("{out}\n").as_bytes())
+        }
+    }
+
+    /// Prints why the command failed: on stderr, and with `--output json` on stdout too when nothing is there yet.
+    pub fn fail(&self, failure: &Failure) {
+        // Nothing to be done when even this cannot be written.
+        let _ = writeln!(std::io::stderr(), "{failure}");
+        if self.is_json() && !self.answered.load(Ordering::Relaxed) {
+            let _ = self.result(failure, String::new);
         }
     }
 

@@ -1,7 +1,12 @@
 //! From room errors to one sentence, a hint and an exit code.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 /// The categories of `cli.md`; the number is the process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +66,14 @@ impl Failure {
     }
 }
 
+/// With `--output json`: the document of a command that failed before it had a result.
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = json!({"exit": self.exit as u8, "message": self.message, "hint": self.hint});
+        json!({ "error": error }).serialize(serializer)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
@@ -68,6 +81,47 @@ impl fmt::Display for Failure {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A file operation of the command line's own.
+impl Categorised for io::Error {
+    fn exit(&self) -> Exit {
+        match self.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Exit::Environment
+            }
+            _ => Exit::Io,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        let hint = match self.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "check who owns it and its mode, or run as a user who may"
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "mount it read-write, or choose another directory; `dmesg` says if the disk itself failed"
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free space there, then run the same command again"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// A file that the user named and that cannot be read.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        kind => kind.to_string(),
+    };
+    Failure {
+        exit: Exit::Usage,
+        message: format!("cannot read {}: {reason}", path.display()),
+        hint: error.advice(),
     }
 }
 
@@ -114,5 +168,33 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         }
         next = source.source();
     }
+    without_numbers(text)
+}
+
+/// Drops the `(os error 13)` that the standard library appends: the words before it say the same.
+fn without_numbers(mut text: String) -> String {
+    while let Some(start) = text.find(" (os error ") {
+        let end = text[start..]
+            .find(')')
+            .map_or(text.len(), |n| start + n + 1);
+        text.replace_range(start..end, "");
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_are_said_in_words() {
+        let denied = io::Error::from_raw_os_error(13);
+        let failure = Failure::from(io::Error::new(denied.kind(), format!("/mnt/x: {denied}")));
+        assert_eq!(failure.exit, Exit::Environment);
+        assert_eq!(failure.message, "/mnt/x: Permission denied");
+        assert!(failure.hint.is_some());
+        assert_eq!(without_numbers("a (os error".to_owned()), "a (os error");
+        let missing = unreadable(Path::new("a.yaml"), &io::ErrorKind::NotFound.into());
+        assert_eq!(missing.message, "cannot read a.yaml: no such file");
+    }
 }

@@ -13,7 +13,6 @@ mod registry;
 mod values;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -82,10 +81,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     logging(&cli.reporting);
-    match cli.command.run(&Context::new(&cli.reporting)) {
+    let context = Context::new(&cli.reporting);
+    match cli.command.run(&context) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "{failure}");
+            context.fail(&failure);
             failure.exit.into()
         }
     }

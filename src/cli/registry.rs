@@ -80,7 +80,9 @@ impl Categorised for SourceError {
     }
 
     fn advice(&self) -> Option<String> {
-        self.hint.clone()
+        let unreachable = self.kind == SourceErrorKind::Unavailable;
+        let go_on = "check the network and the registry's name, then run the same command again: nothing that is there is sent twice";
+        self.hint.clone().or(unreachable.then(|| go_on.to_owned()))
     }
 }
 

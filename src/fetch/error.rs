@@ -8,7 +8,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The plan does not fit.
-    #[error("{path} has too little room: {need} bytes to fetch, {have} bytes free")]
+    #[error("{path} has too little room: {:.1} MiB to fetch, {:.1} MiB free", mib(*need), mib(*have))]
     NoSpace {
         /// The data directory.
         path: PathBuf,
@@ -22,15 +22,8 @@ pub enum FetchError {
     Store(#[from] StoreError),
 }
 
-impl FetchError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoSpace { need, have, .. } => Some(format!(
-                "free {} bytes, make the partition larger, or take images out of the image set",
-                need.saturating_sub(*have)
-            )),
-            Self::Store(error) => error.hint().map(str::to_owned),
-        }
-    }
+/// For the message only.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

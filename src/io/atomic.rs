@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use nix::errno::Errno;
 use tempfile::NamedTempFile;
 
 /// Replaces `path` with `contents` (mode 0644).
@@ -34,6 +35,15 @@ pub fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     replace(path, 0o600, |file| file.write_all(contents))
 }
 
+/// Replaces `path` with a copy of `from` that everyone may run (mode 0755).
+///
+/// # Errors
+/// As [`write()`], and `from` cannot be read.
+pub fn copy_executable(from: &Path, path: &Path) -> io::Result<()> {
+    let mut source = fs_err::File::open(from)?;
+    replace(path, 0o755, |file| io::copy(&mut source, file).map(drop))
+}
+
 fn replace(
     path: &Path,
     mode: u32,
@@ -42,7 +52,9 @@ fn replace(
     use std::os::unix::fs::PermissionsExt as _;
     let with_path = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
     let directory = parent(path);
-    let mut temporary = NamedTempFile::with_prefix_in(".tmp-", directory).map_err(with_path)?;
+    // The crate's error names the temporary file, which nobody asked for.
+    let mut temporary =
+        NamedTempFile::with_prefix_in(".tmp-", directory).map_err(|e| with_path(bare(&e)))?;
     let mut buffered = io::BufWriter::new(temporary.as_file_mut());
     fill(&mut buffered).map_err(with_path)?;
     buffered.flush().map_err(with_path)?;
@@ -54,6 +66,19 @@ fn replace(
     temporary.as_file().sync_all().map_err(with_path)?;
     temporary.persist(path).map_err(|e| with_path(e.error))?;
     sync_dir(directory)
+}
+
+/// The system's error without what was wrapped around it.
+fn bare(error: &io::Error) -> io::Error {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound => Errno::ENOENT,
+        io::ErrorKind::PermissionDenied => Errno::EACCES,
+        io::ErrorKind::NotADirectory => Errno::ENOTDIR,
+        io::ErrorKind::ReadOnlyFilesystem => Errno::EROFS,
+        io::ErrorKind::StorageFull => Errno::ENOSPC,
+        kind => return kind.into(),
+    };
+    code.into()
 }
 
 /// Makes renames and new names in a directory durable.
@@ -74,6 +99,17 @@ fn parent(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_name_the_file_and_not_the_temporary_one() {
+        let missing = write(Path::new("/proc/none/f"), b"x")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            missing,
+            "/proc/none/f: No such file or directory (os error 2)"
+        );
+    }
 
     #[test]
     fn a_failing_writer_leaves_the_old_file() {

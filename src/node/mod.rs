@@ -1,3 +1,4 @@
 //! What runs on the machine itself, offline.
 
+pub mod binary;
 pub mod registry;

@@ -49,3 +49,4 @@ pub use credentials::CredentialSource;
 pub use error::Error;
 pub use options::{Environment, Options, RetryPolicy};
 pub use push::Pushed;
+pub use web::FileHead;

@@ -1,7 +1,7 @@
 //! What no registry serves: documents (the update graph, release signatures) and files (the RHCOS rootfs).
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH};
+use http::header::{ACCEPT, CONTENT_LENGTH, ETAG, HeaderName, LAST_MODIFIED};
 use reqwest::Url;
 
 use super::blob;
@@ -13,6 +13,15 @@ use crate::oci::{BlobStream, Reference, SourceError, SourceErrorKind};
 
 /// Largest document taken; the update graph of a channel is about 1 MB.
 const DOCUMENT_CAP: usize = 64 << 20;
+
+/// What a server says about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileHead {
+    /// Bytes.
+    pub size: u64,
+    /// Its `ETag`, else its `Last-Modified`: what changes when the file does.
+    pub version: Option<String>,
+}
 
 impl Client {
     /// Fetches a document without credentials, with the retries of a manifest. `None` when the server says that it is not there.
@@ -37,11 +46,11 @@ impl Client {
         }
     }
 
-    /// The size in bytes of a file, by HEAD.
+    /// The size and version of a file, by HEAD.
     ///
     /// # Errors
-    /// As [`Client::get_document`], and [`SourceErrorKind::Protocol`] when the server does not say.
-    pub async fn file_size(&self, url: &Url) -> Result<u64, SourceError> {
+    /// As [`Client::get_document`], and [`SourceErrorKind::Protocol`] when the server does not tell the size.
+    pub async fn file_head(&self, url: &Url) -> Result<FileHead, SourceError> {
         let what = format!("file {}", without_login(url.as_str()));
         let place = self
             .web_place(url.as_str())
@@ -50,22 +59,26 @@ impl Client {
         loop {
             let (index, place) = itinerary.next().await?;
             match self.head_once(&place, url).await {
-                Ok(size) => return Ok(size),
+                Ok(head) => return Ok(head),
                 Err(fault) => itinerary.failed(index, fault),
             }
         }
     }
 
-    async fn head_once(&self, place: &Place, url: &Url) -> Result<u64, Fault> {
+    async fn head_once(&self, place: &Place, url: &Url) -> Result<FileHead, Fault> {
         let request = place.host.http.head(url.clone());
         let response = transport::answer_of(&place.host, request, self.stall()).await?;
         let response = transport::judge(response, self.stall()).await?;
         // Not `content_length()`: that is the length of the body, and a HEAD has none.
-        let length = response
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|v| v.to_str().ok()?.parse().ok());
-        length.ok_or_else(|| Fault::protocol("the server does not tell the size".to_owned()))
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+        let size = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
+        Ok(FileHead {
+            size: size
+                .ok_or_else(|| Fault::protocol("the server does not tell the size".to_owned()))?,
+            version: header(ETAG)
+                .or_else(|| header(LAST_MODIFIED))
+                .map(str::to_owned),
+        })
     }
 
     /// Opens the bytes of a file; the stream promises what a blob's does.

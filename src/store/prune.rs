@@ -74,4 +74,13 @@ impl Store {
         let blobs = self.blobs_dir();
         crate::io::atomic::sync_dir(&blobs).map_err(StoreError::io("sync", &blobs))
     }
+
+    /// Removes a blob or manifest whose bytes are wrong. Names that point at it stay: the next download makes it whole.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn remove_blob(&self, _lock: &StoreLock, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.blob_path(digest);
+        fs_err::remove_file(&path).map_err(StoreError::io("remove", &path))
+    }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use snoforge::oci::Digest;
+
 use super::support::faulty::{Fault, Faulty, Rule};
 use super::{Run, run, snoforge};
 
@@ -240,6 +242,32 @@ fn wrong_bytes_are_never_kept() {
 }
 
 #[test]
+fn damage_on_the_disk_is_dropped_and_fetched_again() {
+    let (home, _registry, mapping) = set(1);
+    let to = home.path().join("data");
+    run(home.path(), &args(&mapping, &to)).expect(0);
+    let largest = fs_err::read_dir(to.join("oci/blobs/sha256")).unwrap();
+    let largest = largest
+        .map(|entry| entry.unwrap().path())
+        .max_by_key(|path| fs_err::metadata(path).unwrap().len())
+        .unwrap();
+    let mut bytes = fs_err::read(&largest).unwrap();
+    bytes[1000] ^= 1;
+    fs_err::remove_file(&largest).unwrap();
+    fs_err::write(&largest, bytes).unwrap();
+
+    let folder = to.to_str().unwrap();
+    let verify = ["precache", "verify", "-f", folder];
+    let found = run(home.path(), &verify).expect(7);
+    assert!(found.stderr.contains("--drop-damaged"), "{}", found.stderr);
+    assert!(largest.exists());
+    run(home.path(), &[&verify[..], &["--drop-damaged"]].concat()).expect(7);
+    assert!(!largest.exists());
+    run(home.path(), &args(&mapping, &to)).expect(0);
+    run(home.path(), &verify).expect(0);
+}
+
+#[test]
 fn a_file_beside_the_images_is_resumed() {
     let (home, registry, mapping) = set(1);
     let to = home.path().join("data");
@@ -249,13 +277,20 @@ fn a_file_beside_the_images_is_resumed() {
     let files = to.join("files");
     fs_err::create_dir_all(&files).unwrap();
     let name = blob.digest.to_string();
-    fs_err::write(files.join(format!("{name}.partial")), &bytes[..123_456]).unwrap();
+    // What came of another version of the file must not be continued.
+    let partial = |etag: &str| {
+        let version = Digest::of(etag.as_bytes()).hex()[..12].to_owned();
+        files.join(format!("{name}.{version}.partial"))
+    };
+    fs_err::write(partial("other"), noise(10, 200_000)).unwrap();
+    fs_err::write(partial(&format!("\"{name}\"")), &bytes[..123_456]).unwrap();
     run(
         home.path(),
         &[&args(&mapping, &to)[..], &["--rootfs-url", &url]].concat(),
     )
     .expect(0);
     assert_eq!(fs_err::read(files.join(&name)).unwrap(), bytes);
+    assert_eq!(fs_err::read_dir(&files).unwrap().count(), 1);
     let seen = registry.seen();
     let ranged = seen
         .iter()

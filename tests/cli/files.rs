@@ -78,6 +78,19 @@ fn wrong_usage_is_exit_2_and_help_is_0() {
 }
 
 #[test]
+fn failures_are_documents_too_when_json_is_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let line = ["ignition", "inspect", "/none.ign", "--output", "json"];
+    let failed = run(home.path(), &line).expect(2);
+    let error = &failed.json()["error"];
+    assert_eq!(error["exit"], 2);
+    assert_eq!(error["message"], "cannot read /none.ign: no such file");
+    assert!(failed.stderr.starts_with("error: cannot read"));
+    let text = run(home.path(), &line[..3]).expect(2);
+    assert_eq!(text.stdout, "");
+}
+
+#[test]
 fn completions_and_manual_pages_are_made() {
     let home = tempfile::tempdir().unwrap();
     let bash = run(home.path(), &["completions", "bash"]).expect(0);

@@ -12,7 +12,7 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::context::Context;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, unreadable};
 use crate::ignition::{Config, Error};
 
 pub(super) use patch::PatchFlags;
@@ -56,10 +56,7 @@ const LARGEST: u64 = 128 << 20;
 /// # Errors
 /// Not readable, too large, or not a config of a supported version.
 pub(super) fn load(path: &Path) -> Result<(Vec<u8>, Config), Failure> {
-    let bytes = read(path).map_err(|e| {
-        let message = format!("cannot read {}: {}", path.display(), e.kind());
-        Failure::new(Exit::Usage, message)
-    })?;
+    let bytes = read(path).map_err(|e| unreadable(path, &e))?;
     if bytes.len() as u64 > LARGEST {
         let message = format!("{} is larger than {LARGEST} bytes", path.display());
         return Err(Failure::new(Exit::Usage, message).hint("is this an Ignition config?"));

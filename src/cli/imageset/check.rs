@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, unreadable};
 use crate::config::imageset::{self, Finding, Parsed};
 
 /// Flags of `check`.
@@ -60,12 +60,7 @@ fn row(finding: &Finding) -> serde_json::Value {
 /// # Errors
 /// Not readable, or not UTF-8.
 pub(crate) fn read(path: &std::path::Path) -> Result<String, Failure> {
-    fs_err::read_to_string(path).map_err(|e| {
-        Failure::new(
-            Exit::Usage,
-            format!("cannot read {}: {}", path.display(), e.kind()),
-        )
-    })
+    fs_err::read_to_string(path).map_err(|e| unreadable(path, &e))
 }
 
 /// Reads and validates an image set; warnings go to stderr.

@@ -112,8 +112,7 @@ impl Init {
                 text.trim_end().to_owned()
             });
         };
-        crate::io::atomic::write(&out, text.as_bytes())
-            .map_err(|e| Failure::new(Exit::Io, format!("cannot write {e}")))?;
+        crate::io::atomic::write(&out, text.as_bytes())?;
         context.result(&serde_json::json!({"file": out}), || {
             format!("wrote {}", out.display())
         })

@@ -322,7 +322,7 @@ impl Resolve {
 /// # Errors
 /// It cannot be made.
 pub(crate) fn create_dir(path: &Path) -> Result<(), Failure> {
-    fs_err::create_dir_all(path).map_err(|e| Failure::new(Exit::Io, e.to_string()))
+    Ok(fs_err::create_dir_all(path)?)
 }
 
 /// Prints the figures of an inventory.
@@ -413,6 +413,6 @@ pub(crate) fn read_lock(path: &Path) -> Result<Option<Inventory>, Failure> {
             Ok(Some(Inventory::parse(&bytes).map_err(named)?))
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Failure::new(Exit::Io, e.to_string())),
+        Err(e) => Err(e.into()),
     }
 }

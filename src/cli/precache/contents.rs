@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::inventory::lock::Inventory;
 use crate::oci::Digest;
-use crate::store::{Depth, Finding, Listing, Problem, PrunePlan, Report};
+use crate::store::{Depth, Finding, Listing, Problem, PrunePlan, Report, Store, StoreLock};
 use crate::ui::{format, table};
 
 /// Flags of `verify`.
@@ -22,6 +22,9 @@ pub(crate) struct Verify {
     /// Also decompress every layer and compare it with the image configuration.
     #[arg(long)]
     pub deep: bool,
+    /// Remove the files with wrong bytes, so that `precache download` fetches them again.
+    #[arg(long)]
+    pub drop_damaged: bool,
 }
 
 impl Verify {
@@ -37,6 +40,7 @@ impl Verify {
         } else {
             Depth::Digests
         };
+        let lock = self.drop_damaged.then(|| data.store.lock()).transpose()?;
         let report = data
             .store
             .verify(&expected(&inventory), depth, context.reporter.as_ref());
@@ -46,23 +50,45 @@ impl Verify {
         if report.findings.is_empty() {
             return Ok(());
         }
+        if let Some(lock) = &lock {
+            drop_damaged(context, &data.store, lock, &report.findings)?;
+        }
         let count = format::count(report.findings.len() as u64, "problem");
         let failure = Failure::new(
             Exit::Verification,
             format!("{}: {count} found", self.folder.display()),
         );
-        Err(failure.hint(cure(&report.findings)))
+        Err(failure.hint(cure(&report.findings, self.drop_damaged)))
     }
 }
 
 /// A download looks at sizes only, so that a file of the right size with wrong bytes has to go first.
-fn cure(findings: &[Finding]) -> &'static str {
-    let wrong_bytes = |finding: &Finding| matches!(finding.problem, Problem::WrongDigest { .. });
-    if findings.iter().any(wrong_bytes) {
-        "remove the files with wrong bytes, then run `precache download` again to fetch them and what is missing; `precache prune` drops what is extra"
+fn cure(findings: &[Finding], dropped: bool) -> &'static str {
+    if !dropped && findings.iter().any(has_wrong_bytes) {
+        "add --drop-damaged to remove the files with wrong bytes, then run `precache download` again to fetch them and what is missing; `precache prune` drops what is extra"
     } else {
         "run `precache download` again to fetch what is missing or wrong, `precache prune` to drop what is extra"
     }
+}
+
+fn has_wrong_bytes(finding: &Finding) -> bool {
+    matches!(finding.problem, Problem::WrongDigest { .. })
+}
+
+/// Removes the files whose bytes are wrong.
+fn drop_damaged(
+    context: &Context,
+    store: &Store,
+    lock: &StoreLock,
+    findings: &[Finding],
+) -> Result<(), Failure> {
+    for finding in findings.iter().filter(|finding| has_wrong_bytes(finding)) {
+        if let Some(digest) = &finding.digest {
+            store.remove_blob(lock, digest)?;
+            context.say(&format!("removed {}", finding.path.display()));
+        }
+    }
+    Ok(())
 }
 
 /// Images that need a blob or manifest.
@@ -196,10 +222,11 @@ impl Prune {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let data = DataDir::open(&self.folder)?;
         let inventory = data.inventory()?;
-        let lock = data.store.lock()?;
+        // A plan needs no lock, so that it can be made on a medium that is mounted read-only.
+        let lock = (!self.dry_run).then(|| data.store.lock()).transpose()?;
         let plan = data.store.plan_prune(&expected(&inventory).digests())?;
-        if !self.dry_run {
-            data.store.prune(&lock, &plan)?;
+        if let Some(lock) = &lock {
+            data.store.prune(lock, &plan)?;
         }
         let files: Vec<_> = plan
             .files
@@ -242,11 +269,12 @@ mod tests {
             problem,
         };
         let found = Digest::of(b"");
-        assert!(!cure(&[finding(Problem::Missing)]).contains("remove"));
+        assert!(!cure(&[finding(Problem::Missing)], false).contains("damaged"));
         let wrong = [
             finding(Problem::Missing),
             finding(Problem::WrongDigest { found }),
         ];
-        assert!(cure(&wrong).starts_with("remove the files with wrong bytes"));
+        assert!(cure(&wrong, false).starts_with("add --drop-damaged"));
+        assert!(!cure(&wrong, true).contains("damaged"));
     }
 }

@@ -21,6 +21,7 @@ use crate::inventory::{Summary, views};
 use crate::oci::ImageSource;
 use crate::remote::Client;
 use crate::store::{Store, StoreLock};
+use crate::ui::format;
 
 /// Flags of `download`.
 #[derive(Debug, Args)]
@@ -115,7 +116,7 @@ impl Download {
     }
 
     fn dry_run(self, context: &Context) -> Result<(), Failure> {
-        let scratch = tempfile::tempdir().map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        let scratch = tempfile::tempdir()?;
         let mut config = self.folder.join("imageset.yaml");
         if self.flags.mapping.is_none() && !self.skip_imageset {
             config = scratch.path().join("imageset.yaml");
@@ -152,6 +153,7 @@ impl Download {
         };
         let summary = fetch::run(&inventory, store, lock, source, options).await?;
         finish::record(store, &inventory, &summary)?;
+        finish::put_program(context, &self.folder)?;
         if summary.is_complete() && self.rm_stale {
             finish::remove_stale(context, (store, lock), &expected(&inventory))?;
         }
@@ -188,18 +190,17 @@ impl Download {
 
 /// Writes the image set; one that a person may have edited is kept beside it.
 fn write_image_set(context: &Context, path: &Path, text: &str) -> Result<(), Failure> {
-    let io = |e: std::io::Error| Failure::new(Exit::Io, e.to_string());
     if path.exists() {
         let old = check::read(path)?;
         if old == text {
             return Ok(());
         }
         let kept = path.with_extension("yaml.bak");
-        crate::io::atomic::write(&kept, old.as_bytes()).map_err(io)?;
+        crate::io::atomic::write(&kept, old.as_bytes())?;
         let (path, kept) = (path.display(), kept.display());
         context.warn(&format!("{path} is written anew, the one that was there is now {kept}; --skip-imageset uses an edited one as it is"));
     }
-    crate::io::atomic::write(path, text.as_bytes()).map_err(io)
+    Ok(crate::io::atomic::write(path, text.as_bytes())?)
 }
 
 impl Categorised for FetchError {
@@ -211,6 +212,12 @@ impl Categorised for FetchError {
     }
 
     fn advice(&self) -> Option<String> {
-        self.hint()
+        match self {
+            Self::NoSpace { need, have, .. } => Some(format!(
+                "free {} more, make the partition larger, or take images out of the image set",
+                format::bytes(need.saturating_sub(*have))
+            )),
+            Self::Store(error) => error.advice(),
+        }
     }
 }

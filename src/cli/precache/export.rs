@@ -104,7 +104,7 @@ impl Export {
         files: &[PathBuf],
         context: &Context,
     ) -> Result<(), Failure> {
-        fs_err::create_dir_all(&self.out).map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        fs_err::create_dir_all(&self.out)?;
         let reporter = context.reporter.as_ref();
         reporter.report(Event::Phase {
             name: "export",

@@ -1,6 +1,7 @@
-//! Single files beside the images: the RHCOS rootfs for one. Resumed by Range; there is no digest to check them against.
+//! Single files beside the images: the RHCOS rootfs for one. Resumed by Range; there is no digest to check them against, so that
+//! what is there of a file is continued only while the server names the same version (`ETag`, else `Last-Modified`) of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -9,10 +10,11 @@ use url::Url;
 
 use super::finish;
 use crate::cli::context::Context;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Failure;
 use crate::io::atomic;
+use crate::oci::Digest;
 use crate::progress::Event;
-use crate::remote::Client;
+use crate::remote::{Client, FileHead};
 
 /// Downloads `url` to `path`; a file of the same size there counts as done.
 ///
@@ -24,24 +26,50 @@ pub(super) async fn download(
     (url, path): (&Url, &Path),
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let size = client.file_size(url).await?;
+    let head = client.file_head(url).await?;
+    let size = head.size;
     let there = fs_err::metadata(path).map_or(0, |meta| meta.len());
     if size > 0 && there == size {
         context.say(&format!("{} is there already", path.display()));
         return Ok(());
     }
-    let partial = path.with_added_extension("partial");
+    let partial = partial(path, &head);
     let work = fill(context, client, (url, &partial), size);
     tokio::select! {
         done = work => done?,
         () = cancel.cancelled() => return Err(finish::interrupted(path.parent().unwrap_or(path))),
     }
-    fs_err::rename(&partial, path).map_err(|e| io(&e))?;
-    atomic::sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(|e| io(&e))
+    fs_err::rename(&partial, path)?;
+    Ok(atomic::sync_dir(path.parent().unwrap_or(Path::new(".")))?)
 }
 
-fn io(error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Io, error.to_string())
+/// The unfinished file: its name holds the version. Those of other versions go, and without one there is nothing to go on with.
+fn partial(path: &Path, head: &FileHead) -> PathBuf {
+    let version = head.version.as_deref().unwrap_or_default();
+    let digest = Digest::of(version.as_bytes());
+    let short: String = digest.hex().chars().take(12).collect();
+    let partial = path.with_added_extension(format!("{short}.partial"));
+    for old in unfinished(path) {
+        if head.version.is_none() || old != partial {
+            // What cannot be removed is in nobody's way.
+            let _ = fs_err::remove_file(old);
+        }
+    }
+    partial
+}
+
+/// `NAME.*.partial` beside `path`.
+fn unfinished(path: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Vec::new();
+    };
+    let start = format!("{}.", name.to_string_lossy());
+    let is_one = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&start) && name.ends_with(".partial")
+    };
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(is_one).collect()
 }
 
 async fn fill(
@@ -51,16 +79,15 @@ async fn fill(
     size: u64,
 ) -> Result<(), Failure> {
     let parent = partial.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(parent).map_err(|e| io(&e))?;
+    fs_err::create_dir_all(parent)?;
     let mut file = tokio::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(partial)
-        .await
-        .map_err(|e| io(&e))?;
-    let mut offset = file.metadata().await.map_err(|e| io(&e))?.len();
+        .await?;
+    let mut offset = file.metadata().await?.len();
     if offset > size {
-        file.set_len(0).await.map_err(|e| io(&e))?;
+        file.set_len(0).await?;
         offset = 0;
     }
     let name = partial.display().to_string();
@@ -82,14 +109,14 @@ async fn fill(
     let mut stream = client.open_file(url, offset..size)?;
     while let Some(chunk) = stream.body.next().await {
         let chunk = chunk?;
-        file.write_all(&chunk).await.map_err(|e| io(&e))?;
+        file.write_all(&chunk).await?;
         report(Event::Advanced {
             id: 0,
             bytes: chunk.len() as u64,
         });
     }
-    file.flush().await.map_err(|e| io(&e))?;
-    file.sync_all().await.map_err(|e| io(&e))?;
+    file.flush().await?;
+    file.sync_all().await?;
     report(Event::Finished { id: 0 });
     report(Event::PhaseDone);
     Ok(())

@@ -11,6 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::registry::category;
 use crate::fetch::{Failure as Failed, FailureKind, Summary};
 use crate::inventory::lock::{Group, Inventory};
+use crate::node::binary::{Installed, install};
 use crate::remote::Client;
 use crate::store::{Expected, Header, IndexEntry, Store, StoreLock};
 use crate::ui::{format, table};
@@ -54,6 +55,17 @@ pub(super) fn record(
         .into(),
     };
     Ok(store.write_header(&header)?)
+}
+
+/// Puts this program onto the data disk, for the node to run.
+///
+/// # Errors
+/// The copy cannot be written.
+pub(super) fn put_program(context: &Context, folder: &Path) -> Result<(), Failure> {
+    if install(Path::new("/proc/self/exe"), folder)? == Installed::Dynamic {
+        context.warn("this snoforge needs the system's C library, so that it is not put on the data disk; a node needs DIR/bin/snoforge as scripts/build makes it");
+    }
+    Ok(())
 }
 
 fn is_whole(

@@ -32,10 +32,15 @@ pub(super) enum Precache {
     )]
     Download(Box<download::Download>),
     /// Check that the whole inventory is there, byte for byte, and nothing else.
+    #[command(
+        after_help = "Examples:\n  snoforge precache verify -f /mnt\n  snoforge precache verify -f /mnt --deep --output json"
+    )]
     Verify(Verify),
     /// List the images on the disk.
+    #[command(after_help = "Example:\n  snoforge precache list -f /mnt")]
     List(contents::List),
     /// Remove what the inventory no longer names.
+    #[command(after_help = "Example:\n  snoforge precache prune -f /mnt --dry-run")]
     Prune(contents::Prune),
     /// Hand images to other tools.
     #[command(

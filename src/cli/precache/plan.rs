@@ -69,11 +69,14 @@ impl Categorised for StoreError {
             | Self::Damaged { .. }
             | Self::Malformed { .. }
             | Self::Manifest { .. } => Exit::Verification,
-            Self::Io { .. } => Exit::Io,
+            Self::Io { source, .. } => source.exit(),
         }
     }
 
     fn advice(&self) -> Option<String> {
-        self.hint().map(str::to_owned)
+        match self {
+            Self::Io { source, .. } => source.advice(),
+            _ => self.hint().map(str::to_owned),
+        }
     }
 }

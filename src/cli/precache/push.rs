@@ -9,7 +9,7 @@ use super::plan::DataDir;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::global::RegistryFlags;
-use crate::oci::{Reference, SourceError};
+use crate::oci::{Reference, SourceError, SourceErrorKind};
 use crate::progress::Event;
 use crate::remote::Pushed;
 use crate::store::IndexEntry;
@@ -62,7 +62,7 @@ impl Push {
         }
         let client = self.registries.client()?;
         block_on(async {
-            let (mut total, mut failed) = (Pushed::default(), Vec::new());
+            let (mut total, mut done, mut failed) = (Pushed::default(), 0, Vec::new());
             let reporter = context.reporter.as_ref();
             reporter.report(Event::Phase {
                 name: "push",
@@ -79,6 +79,7 @@ impl Push {
                 match client.push(&data.store, &job.image, &job.target).await {
                     Ok(pushed) => {
                         add(&mut total, pushed);
+                        done += 1;
                         reporter.report(Event::Finished { id });
                     }
                     Err(error) => {
@@ -86,12 +87,17 @@ impl Push {
                             id,
                             reason: &error.to_string(),
                         });
+                        let gone = error.kind == SourceErrorKind::Unavailable;
                         failed.push(error);
+                        // Its retries are used up: the others would wait for the same registry just as long.
+                        if gone {
+                            break;
+                        }
                     }
                 }
             }
             reporter.report(Event::PhaseDone);
-            self.report(context, jobs.len(), total, failed)
+            self.report(context, (done, jobs.len()), total, failed)
         })
     }
 
@@ -111,13 +117,13 @@ impl Push {
     fn report(
         &self,
         context: &Context,
-        jobs: usize,
+        (done, jobs): (usize, usize),
         total: Pushed,
         failed: Vec<SourceError>,
     ) -> Result<(), Failure> {
         let errors: Vec<_> = failed.iter().map(ToString::to_string).collect();
         let document = json!({
-            "images": jobs, "failed": errors, "blobsSent": total.blobs, "bytesSent": total.bytes, "blobsThere": total.present,
+            "images": jobs, "pushed": done, "failed": errors, "blobsSent": total.blobs, "bytesSent": total.bytes, "blobsThere": total.present,
         });
         context.result(&document, || {
             let sent = format!(
@@ -126,23 +132,18 @@ impl Push {
                 format::bytes(total.bytes),
                 total.present
             );
-            format!(
-                "{} of {jobs} images pushed to {}; {sent}",
-                jobs - failed.len(),
-                self.target
-            )
+            format!("{done} of {jobs} images pushed to {}; {sent}", self.target)
         })?;
-        let count = failed.len();
         let Some(first) = failed.into_iter().next() else {
             return Ok(());
         };
         let mut failure = Failure::from(first);
         failure.message = format!(
             "{} not pushed; the first: {}",
-            format::count(count as u64, "image"),
+            format::count((jobs - done) as u64, "image"),
             failure.message
         );
-        if count < jobs {
+        if done > 0 {
             failure.exit = Exit::Partial;
         }
         Err(failure)

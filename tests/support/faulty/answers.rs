@@ -76,9 +76,11 @@ impl State {
         }
         let digest = rest
             .rsplit_once("/blobs/")
-            .and_then(|(_, digest)| digest.parse().ok());
-        if let Some(bytes) = digest.and_then(|digest: Digest| self.blobs.get(&digest)) {
-            let mut answer = Answer::ok("application/octet-stream", bytes.clone());
+            .and_then(|(_, digest)| digest.parse::<Digest>().ok());
+        let found = digest.and_then(|digest| Some((self.blobs.get(&digest)?, digest)));
+        if let Some((bytes, digest)) = found {
+            let mut answer = Answer::ok("application/octet-stream", bytes.clone())
+                .with("ETag", format!("\"{digest}\""));
             answer.counted = true;
             answer
         } else {
