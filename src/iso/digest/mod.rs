@@ -57,6 +57,15 @@ impl Derived {
         }
     }
 
+    /// A file that was there before: nothing of it is taken from the base.
+    pub fn there(path: &Path, plan: &Plan) -> Self {
+        Self {
+            path: path.to_owned(),
+            size: plan.new_size,
+            own: vec![0..plan.new_size],
+        }
+    }
+
     /// Whether everything in `range` is as in the base, and the file goes on after it.
     fn shares(&self, range: &Range<u64>) -> bool {
         let apart = |own: &Range<u64>| own.end <= range.start || range.end <= own.start;

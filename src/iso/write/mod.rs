@@ -20,7 +20,7 @@ use super::source::{Medium, ReadAt};
 use crate::disk;
 use journal::Journal;
 
-pub use output::{Overwrite, preflight, to_file, to_stream};
+pub use output::{Overwrite, is_made, preflight, to_file, to_stream};
 
 /// What in-place changes are written to.
 pub(super) trait Target: ReadAt {

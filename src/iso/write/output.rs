@@ -11,7 +11,8 @@ use super::temporary::Temporary;
 use super::{Medium, Plan, copy, journal_path, verify};
 use crate::io::atomic::sync_dir;
 use crate::iso::error::IsoError;
-use crate::iso::source::ReadAt as _;
+use crate::iso::region::Region;
+use crate::iso::source::{ReadAt as _, read};
 use crate::progress::{Event, Reporter};
 
 const BUFFER: u64 = 1 << 20;
@@ -23,6 +24,19 @@ pub enum Overwrite {
     Refuse,
     /// It may.
     Replace,
+}
+
+/// Whether the output of this plan is there already, made by an earlier run: its size and every changed place are the plan's. It got
+/// its name only when it was whole, so the rest is the base.
+pub fn is_made(output: &Path, plan: &Plan) -> bool {
+    let Ok(medium) = Medium::open(output) else {
+        return false;
+    };
+    let holds = |region: &Region| {
+        let found = read(&medium, region.offset, region.contents.len() as u64);
+        found.is_ok_and(|found| found == region.contents)
+    };
+    medium.size() == plan.new_size && plan.regions.iter().all(holds)
 }
 
 /// Refuses an output that cannot be, before any work.

@@ -10,9 +10,10 @@ use super::Run;
 use super::base::Base;
 use super::one::{self, Row};
 use crate::cli::context::Context;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, unreadable};
 use crate::cli::imageset::check::findings_failure;
 use crate::io::atomic;
+use crate::iso::write::Overwrite;
 use crate::iso::{Derived, digests, write};
 use crate::progress::{Event, Reporter};
 use crate::site::list::{self, Listed};
@@ -90,13 +91,12 @@ fn directory(path: &Path) -> Result<(), Failure> {
         let message = format!("{} is no directory", path.display());
         return Err(Failure::new(Exit::Usage, message).hint("with --sites, -o names a directory"));
     }
-    fs_err::create_dir_all(path).map_err(|e| Failure::new(Exit::Io, e.to_string()))
+    Ok(fs_err::create_dir_all(path)?)
 }
 
 fn read(context: &Context, list: &List<'_>) -> Result<Vec<Site>, Failure> {
     let name = list.file.display().to_string();
-    let text =
-        fs_err::read_to_string(list.file).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+    let text = fs_err::read_to_string(list.file).map_err(|e| unreadable(list.file, &e))?;
     let Listed { sites, warnings } =
         list::parse(&name, &text, list.request).map_err(|found| findings_failure(&found))?;
     for warning in warnings {
@@ -161,7 +161,7 @@ fn jobs<'a>(
     Ok(jobs)
 }
 
-/// Plans and writes one ISO.
+/// Plans and writes one ISO; one that an earlier run made stays.
 fn build_one(run: &Run, job: &Job<'_>, reporter: &dyn Reporter) -> Result<Built, Failure> {
     let name = job.out.display().to_string();
     reporter.report(Event::Started {
@@ -169,8 +169,13 @@ fn build_one(run: &Run, job: &Job<'_>, reporter: &dyn Reporter) -> Result<Built,
         name: &name,
         size: Some(run.medium_size()),
     });
-    write::preflight(run.medium.path(), &job.out, run.overwrite)?;
     let planned = one::plan(run, job.base, job.site)?;
+    let row = Row::new(job.site, job.base, &job.out, &planned.plan);
+    if run.overwrite == Overwrite::Refuse && write::is_made(&job.out, &planned.plan) {
+        let file = Derived::there(&job.out, &planned.plan);
+        return Ok(Built { row, file });
+    }
+    write::preflight(run.medium.path(), &job.out, run.overwrite)?;
     for warning in &planned.plan.warnings {
         reporter.report(Event::Warning(&format!("{name}: {warning}")));
     }
@@ -188,7 +193,7 @@ fn build_one(run: &Run, job: &Job<'_>, reporter: &dyn Reporter) -> Result<Built,
         )?;
     }
     Ok(Built {
-        row: Row::new(job.site, job.base, &job.out, &planned.plan),
+        row,
         file: Derived::new(&job.out, &planned.plan),
     })
 }
@@ -242,8 +247,7 @@ fn report(
         let mut text = serde_json::to_vec_pretty(&document)
             .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
         text.push(b'\n');
-        atomic::write(&list.out.join(REPORT), &text)
-            .map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        atomic::write(&list.out.join(REPORT), &text)?;
     }
     context.result(&document, || lines(built))?;
     outcome(jobs, built)
