@@ -1,4 +1,4 @@
-//! `precache serve`: the store as a read-only registry.
+//! `precache serve` and `node serve`: the store as a read-only registry.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -25,7 +25,11 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    /// Serves until interrupted.
+    ///
+    /// # Errors
+    /// No data directory, or the address cannot be listened on.
+    pub(in crate::cli) fn run(self, context: &Context) -> Result<(), Failure> {
         let registry = Registry::open(DataDir::open(&self.folder)?.store)?;
         let repositories = registry.repositories();
         block_on(async {
