@@ -11,10 +11,10 @@ use tokio::net::TcpListener;
 use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::exit::{Categorised, Exit, Failure};
 use crate::cli::precache::plan::DataDir;
+use crate::cli::precache::serve::registry;
 use crate::inventory::lock;
 use crate::node::load::{Containers, Job, Options, Outcome, StorageError, jobs, load};
 use crate::node::registry::{Registry, serve};
-use crate::store::Store;
 use crate::ui::format;
 
 /// Flags of `load`.
@@ -66,7 +66,8 @@ fn parallel(text: &str) -> Result<usize, String> {
 impl Load {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let data = DataDir::open(&self.folder)?;
-        let jobs = jobs(&data.inventory()?, self.group.into(), &data.store)?;
+        let inventory = data.inventory()?;
+        let jobs = jobs(&inventory, self.group.into(), &data.store)?;
         if self.dry_run {
             return plan(context, &jobs);
         }
@@ -76,7 +77,8 @@ impl Load {
             deadline: Duration::from_mins(self.timeout),
             ..Options::default()
         };
-        let outcome = block_on(through_registry(context, data.store, jobs, options))?;
+        let registry = registry(&data, Some(&inventory))?;
+        let outcome = block_on(through_registry(context, registry, jobs, options))?;
         report(context, &outcome)
     }
 }
@@ -84,7 +86,7 @@ impl Load {
 /// Serves the store on a port of its own while the jobs run: the unit of the registry need not be there, nor its address be known.
 async fn through_registry(
     context: &Context,
-    store: Store,
+    registry: Registry,
     jobs: Vec<Job>,
     options: Options,
 ) -> Result<Outcome, Failure> {
@@ -97,12 +99,7 @@ async fn through_registry(
     let storage = Containers {
         registry: listener.local_addr().map_err(environment)?,
     };
-    let registry = tokio::spawn(serve(
-        Registry::open(store)?,
-        listener,
-        None,
-        std::future::pending(),
-    ));
+    let registry = tokio::spawn(serve(registry, listener, None, std::future::pending()));
     let stop = on_interrupt();
     let reporter = Arc::clone(&context.reporter);
     let loading = tokio::task::spawn_blocking(move || {

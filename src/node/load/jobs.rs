@@ -15,7 +15,7 @@ pub struct Job {
     pub tags: Vec<Reference>,
     /// Its layers, of all platforms in the store.
     pub layers: BTreeSet<Digest>,
-    /// Its configurations and layers in the store.
+    /// Bytes of its configurations and layers that no earlier job has: the sum over the jobs is what is really copied.
     pub size_bytes: u64,
     /// Why it cannot be loaded at all: something of it is not in the store.
     pub lacks: Option<String>,
@@ -41,17 +41,15 @@ impl Job {
 pub fn jobs(inventory: &Inventory, group: Group, store: &Store) -> Result<Vec<Job>, StoreError> {
     let images = inventory.images.iter();
     let images = images.filter(|image| image.groups.contains(&group));
-    let mut jobs = Vec::new();
+    let (mut jobs, mut seen) = (Vec::new(), BTreeSet::new());
     for image in images {
+        let new = image.blobs().into_iter().filter(|blob| seen.insert(*blob));
+        let size_bytes = new.filter_map(|blob| inventory.blobs.get(blob)).sum();
         jobs.push(Job {
             source: image.source.clone(),
             tags: tags(image, group).into_iter().collect(),
             layers: layers(image),
-            size_bytes: image
-                .blobs()
-                .iter()
-                .filter_map(|d| inventory.blobs.get(d))
-                .sum(),
+            size_bytes,
             lacks: lacks(inventory, image, store)?,
         });
     }

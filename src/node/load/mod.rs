@@ -63,7 +63,7 @@ impl Default for Options {
 pub struct Outcome {
     /// Images copied.
     pub loaded: usize,
-    /// Their bytes in the store, layers that storage had before included.
+    /// Their bytes in the store, each blob once.
     pub loaded_bytes: u64,
     /// Images that were there under all their names.
     pub present: usize,
