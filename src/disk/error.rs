@@ -156,7 +156,7 @@ pub enum DiskError {
         /// Which rule it breaks.
         reason: String,
     },
-    /// `--keep` names no partition, or more than one.
+    /// A label (`--keep`, `--label`) names no partition, or more than one.
     #[error("{path} has {found} partitions labelled `{label}`")]
     KeepNotFound {
         /// The disk.
@@ -330,7 +330,7 @@ impl DiskError {
             Self::NoRoom { .. } => "ask for less with -s, or --wipe the whole disk",
             Self::SizeOutOfRange { .. } => "choose another size with -s, or another --fs",
             Self::BadLabel { .. } => "use letters, digits, `-`, `_` and `.`, such as `data`",
-            Self::KeepNotFound { .. } => "--keep takes the label of exactly one partition",
+            Self::KeepNotFound { .. } => "name the label of exactly one partition",
             Self::NothingToRemove { .. } => "nothing was changed: the disk is ready for a retry",
             Self::Changed(_) => "run again to see the new plan",
             Self::CannotPopulate { .. } => {

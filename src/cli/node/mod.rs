@@ -28,9 +28,9 @@ pub(super) enum Node {
         after_help = "Examples:\n  snoforge node status\n  snoforge node status --folder /mnt --output json\n\nExit code 8: an image is neither in containers-storage nor served, so it would come over the network."
     )]
     Status(status::Status),
-    /// End the installation: stop the units and remove what the patch installed; the data partition stays.
+    /// End the installation: stop the units and remove what the patch installed; keep or reclaim the data partition.
     #[command(
-        after_help = "Examples:\n  snoforge node finish --dry-run\n  snoforge node finish\n\nTime servers (--ntp) and the hostname stay. Running it again does no harm."
+        after_help = "Examples:\n  snoforge node finish --dry-run\n  snoforge node finish\n  snoforge node finish --reclaim --device /dev/sda --dry-run      (the space of the data partition too)\n\nTime servers (--ntp) and the hostname stay. Running it again does no harm."
     )]
     Finish(finish::Finish),
 }

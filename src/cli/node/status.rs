@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Serialize, Serializer};
 
+use super::load::Group;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, chain};
 use crate::cli::precache::plan::DataDir;
-use crate::inventory::lock::Group;
 use crate::node::load::{Containers, Job, Storage as _, jobs};
 use crate::node::status::{Coverage, Mount, ask_registry, coverage, mounted_at};
 use crate::ui::table;
@@ -29,6 +29,9 @@ pub(crate) struct Status {
     /// Address of the registry.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
+    /// Boot stage to look at; both without it.
+    #[arg(short, long, value_enum)]
+    group: Option<Group>,
 }
 
 /// The result; a text is the reason why there is nothing better to say.
@@ -76,7 +79,7 @@ impl Status {
             registry: self.listen,
         }
         .names();
-        let groups = groups(&self.folder);
+        let groups = self.groups();
         let cover = |jobs: &Vec<Job>| coverage(jobs, names.as_ref().ok(), registry.is_ok());
         Facts {
             mount: mounted_at(&mounts, &folder),
@@ -91,16 +94,18 @@ impl Status {
             registry,
         }
     }
-}
 
-fn groups(folder: &Path) -> Result<Vec<(&'static str, Vec<Job>)>, Failure> {
-    let data = DataDir::open(folder)?;
-    let inventory = data.inventory()?;
-    let mut groups = Vec::new();
-    for (name, group) in [("ai", Group::Ai), ("ocp", Group::Ocp)] {
-        groups.push((name, jobs(&inventory, group, &data.store)?));
+    fn groups(&self) -> Result<Vec<(&'static str, Vec<Job>)>, Failure> {
+        let data = DataDir::open(&self.folder)?;
+        let inventory = data.inventory()?;
+        let mut groups = Vec::new();
+        for (name, group) in [("ai", Group::Ai), ("ocp", Group::Ocp)] {
+            if self.group.is_none_or(|asked| asked == group) {
+                groups.push((name, jobs(&inventory, group.into(), &data.store)?));
+            }
+        }
+        Ok(groups)
     }
-    Ok(groups)
 }
 
 impl Facts {
