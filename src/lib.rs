@@ -3,7 +3,7 @@
 //! This page is the map: which room does what, and which way data flows.
 //!
 //! ```text
-//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::registry
+//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::{registry, load}
 //!                                ▲          ▲            └→ store::export
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply

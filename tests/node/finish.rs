@@ -201,3 +201,109 @@ fn gives_the_space_of_the_data_partition_back() {
         "--device means nothing without --reclaim"
     );
 }
+
+/// A loop device with the partitions of an image, and the mounts on it; all go away with it.
+struct Live {
+    device: String,
+    mounts: Vec<PathBuf>,
+}
+
+impl Live {
+    /// `None`, with the reason, where the machine cannot do it.
+    fn new(machine: &Machine) -> Option<Self> {
+        let tools = ["losetup", "addpart", "mkfs.ext4", "sgdisk"];
+        if !nix::unistd::geteuid().is_root()
+            || tools.iter().any(|t| exec::run("which", &[*t]).is_err())
+        {
+            eprintln!("skipped: needs root, losetup, addpart, mkfs.ext4 and sgdisk");
+            return None;
+        }
+        let disk = disk_with_data(machine);
+        let Ok(device) = exec::run("losetup", &["-f", "--show", &disk]) else {
+            eprintln!("skipped: no loop devices");
+            return None;
+        };
+        let device = String::from_utf8(device).unwrap().trim().to_owned();
+        let live = Self {
+            device,
+            mounts: Vec::new(),
+        };
+        // Not every kernel reads a GPT itself, and such a one forgets no partition either.
+        live.forget_partitions();
+        for (number, start, sectors) in [("4", "2048", "16384"), ("5", "18432", "32768")] {
+            exec::run("addpart", &[&live.device, number, start, sectors]).unwrap();
+        }
+        Some(live)
+    }
+
+    fn forget_partitions(&self) {
+        for number in ["4", "5"] {
+            exec::run("delpart", &[&self.device, number]).ok();
+        }
+    }
+
+    fn mount(&mut self, number: u32, at: PathBuf) {
+        let node = format!("{}p{number}", self.device);
+        exec::run("mkfs.ext4", &["-q", &node]).unwrap();
+        fs_err::create_dir(&at).unwrap();
+        exec::run("mount", &[&node, text(&at)]).unwrap();
+        self.mounts.push(at);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        for mount in &self.mounts {
+            exec::run("umount", &[mount]).ok();
+        }
+        self.forget_partitions();
+        exec::run("losetup", &["-d", &self.device]).ok();
+    }
+}
+
+#[test]
+fn reclaims_from_the_disk_that_the_system_runs_from() {
+    let machine = Machine::new();
+    let Some(mut live) = Live::new(&machine) else {
+        return;
+    };
+    live.mount(4, machine.path("system"));
+    live.mount(5, machine.path("data"));
+    fs_err::write(machine.path("system/file"), "before").unwrap();
+    let root = machine.path("root");
+    fs_err::create_dir(&root).unwrap();
+    let call = [
+        "finish",
+        "--root",
+        text(&root),
+        "--reclaim",
+        "--yes",
+        "--device",
+        &live.device,
+    ];
+    let refused = machine.tool(
+        env!("CARGO_BIN_EXE_snoforge"),
+        &[&["node"], &call[..]].concat(),
+    );
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("is mounted at") && said.contains("/data"),
+        "{said}"
+    );
+
+    let data = live.mounts.pop().unwrap();
+    exec::run("umount", &[&data]).unwrap();
+    let (code, _, said) = machine.node(&call);
+    assert_eq!(code, 0, "{said}");
+    let node = |number: u32| PathBuf::from(format!("{}p{number}", live.device));
+    assert!(node(4).exists() && !node(5).exists(), "the kernel knows");
+    assert_eq!(
+        fs_err::read_to_string(machine.path("system/file")).unwrap(),
+        "before"
+    );
+    fs_err::write(machine.path("system/file"), "after").unwrap();
+    exec::run("umount", &[machine.path("system")]).unwrap();
+    let device = node(4);
+    exec::run("e2fsck", &["-f", "-n", text(&device)]).unwrap();
+}
