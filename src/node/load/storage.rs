@@ -73,9 +73,11 @@ struct Listed {
     repo_digests: Option<Vec<String>>,
 }
 
+/// The names in what `podman images` prints.
+///
 /// # Errors
-/// As [`Storage::names`].
-pub(super) fn listed_names(json: &[u8]) -> Result<BTreeSet<String>, StorageError> {
+/// It is no such list.
+fn listed_names(json: &[u8]) -> Result<BTreeSet<String>, StorageError> {
     let images: Option<Vec<Listed>> =
         serde_json::from_slice(json).map_err(|e| StorageError::Syntax(e.to_string()))?;
     let lists = images.unwrap_or_default().into_iter();
