@@ -3,7 +3,7 @@
 //! This page is the map: which room does what, and which way data flows.
 //!
 //! ```text
-//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::registry
+//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::{registry, load}
 //!                                ▲          ▲            ├→ store::copy → N data directories
 //!                                │          │            └→ store::export
 //!                             oci::ImageSource: remote | store | fake

@@ -156,7 +156,7 @@ pub enum DiskError {
         /// Which rule it breaks.
         reason: String,
     },
-    /// `--keep` names no partition, or more than one.
+    /// A label (`--keep`, `--label`) names no partition, or more than one.
     #[error("{path} has {found} partitions labelled `{label}`")]
     KeepNotFound {
         /// The disk.
@@ -352,7 +352,7 @@ impl DiskError {
             Self::NoRoom { .. } => "ask for less with -s, or --wipe the whole disk",
             Self::SizeOutOfRange { .. } => "choose another size with -s, or another --fs",
             Self::BadLabel { .. } => "use letters, digits, `-`, `_` and `.`, such as `data`",
-            Self::KeepNotFound { .. } => "--keep takes the label of exactly one partition",
+            Self::KeepNotFound { .. } => "name the label of exactly one partition",
             Self::DataNotFound { .. } => {
                 "`precache partition` makes one; --label takes another label, and a partition's own device names it directly"
             }

@@ -9,9 +9,9 @@ mod file;
 mod finish;
 pub(super) mod partition;
 mod place;
-mod plan;
+pub(super) mod plan;
 mod push;
-mod serve;
+pub(super) mod serve;
 
 use clap::Subcommand;
 

@@ -131,7 +131,7 @@ impl Partition {
 }
 
 /// Asks for a typed `yes`; where partitions are lost, for the device's name, which nobody types by habit.
-fn confirm(plan: &Plan) -> Result<(), Failure> {
+pub(in crate::cli) fn confirm(plan: &Plan) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         let failure = Failure::new(

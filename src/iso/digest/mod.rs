@@ -62,7 +62,7 @@ impl Derived {
         Self {
             path: path.to_owned(),
             size: plan.new_size,
-            own: vec![0..plan.new_size],
+            own: std::iter::once(0..plan.new_size).collect(),
         }
     }
 
