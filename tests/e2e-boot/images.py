@@ -132,4 +132,4 @@ def make(registry, work, busybox):
 def mirrors(address):
     """registries.conf that leads the original names to the registry."""
     hosts = sorted({i[0].split("/")[0] for i in [*COMPONENTS.values(), *OTHERS.values()]})
-    return "".join(f'[[registry]]\nprefix = "{h}"\nlocation = "{address}"\ninsecure = true\n\n' for h in hosts)
+    return "".join(f'[[registry]]\nprefix = "{h}"\nlocation = "{address}/{h}"\ninsecure = true\n\n' for h in hosts)
