@@ -8,6 +8,7 @@ mod global;
 mod ignition;
 mod imageset;
 mod iso;
+mod node;
 mod precache;
 mod registry;
 mod values;
@@ -50,6 +51,9 @@ enum Command {
     /// The boot medium: look at and change CoreOS live ISOs.
     #[command(subcommand)]
     Iso(Box<iso::Iso>),
+    /// On the machine itself: serve and load the images, look, finish.
+    #[command(subcommand)]
+    Node(node::Node),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -126,6 +130,7 @@ impl Command {
             Self::Precache(verb) => verb.run(context),
             Self::Ignition(verb) => verb.run(context),
             Self::Iso(verb) => verb.run(context),
+            Self::Node(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

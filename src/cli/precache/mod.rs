@@ -7,9 +7,9 @@ mod export;
 mod file;
 mod finish;
 pub(super) mod partition;
-mod plan;
+pub(super) mod plan;
 mod push;
-mod serve;
+pub(super) mod serve;
 
 use clap::Subcommand;
 

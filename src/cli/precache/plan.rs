@@ -10,7 +10,7 @@ use crate::store::{Expected, Store, StoreError};
 
 /// An opened data directory.
 #[derive(Debug)]
-pub(super) struct DataDir {
+pub(in crate::cli) struct DataDir {
     /// The store in it.
     pub store: Store,
 }
@@ -20,7 +20,7 @@ impl DataDir {
     ///
     /// # Errors
     /// It is no data directory.
-    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+    pub(in crate::cli) fn open(folder: &Path) -> Result<Self, Failure> {
         Ok(Self {
             store: Store::open(folder)?,
         })
@@ -30,7 +30,7 @@ impl DataDir {
     ///
     /// # Errors
     /// There is none, or it is not readable.
-    pub(super) fn inventory(&self) -> Result<Inventory, Failure> {
+    pub(in crate::cli) fn inventory(&self) -> Result<Inventory, Failure> {
         let path = self.store.root().join("inventory.json");
         let found = read_lock(&path)?;
         found.ok_or_else(|| {
