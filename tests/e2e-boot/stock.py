@@ -102,7 +102,8 @@ def make(root, work, era, images, guest):
     config["storage"]["files"] += [
         entry(f"{BIN}/e2e", guest, 0o755), entry("/etc/e2e/images.json", json.dumps(images)), entry("/etc/e2e/marker", "live\n"),
         entry("/opt/openshift/original-master.ign", original_master(images, guest), 0o600),
-        entry(f"{BIN}/bootstrap-service-record.sh", "#!/usr/bin/env bash\n", 0o755), entry(f"{BIN}/ostree", OSTREE, 0o755)]
+        entry(f"{BIN}/bootstrap-service-record.sh", "#!/usr/bin/env bash\n", 0o755), entry(f"{BIN}/ostree", OSTREE, 0o755),
+        entry("/etc/systemd/system/install-to-disk.service.d/console.conf", "[Service]\nStandardOutput=journal+console\nStandardError=journal+console\n")]
     config["systemd"]["units"] += [
         {"name": "e2e-watch.service", "enabled": True, "contents": report("watch")},
         {"name": "e2e-released.path", "enabled": True, "contents": "[Path]\nPathExists=/opt/openshift/.install-to-disk.done\n\n[Install]\nWantedBy=multi-user.target\n"},
