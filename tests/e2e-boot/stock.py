@@ -11,10 +11,12 @@ KUBELET = """#!/usr/bin/env bash
 systemd-notify --ready
 exec sleep infinity
 """
-# The release image's digest is the fixture's; node-image-pull.sh calls this with the pull spec behind ostree-unverified-image:docker://.
+# node-image-pull.sh: ostree container image pull --authfile FILE REPO ostree-unverified-image:docker://IMAGE
 OSTREE = """#!/usr/bin/env bash
 set -euo pipefail
-exec skopeo copy -q "docker://${!###*docker://}" "dir:${@: -2:1}"
+image=${!#} repo=${@: -2:1}
+mkdir -p "$repo"
+exec skopeo copy -q "docker://${image##*docker://}" "dir:$repo"
 """
 # What the machine-config server would send for the installed stage, as far as images go.
 MCD_PULL = """[Unit]
