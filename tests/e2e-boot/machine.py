@@ -25,7 +25,9 @@ class Machine:
                  "-fw_cfg", f"name=opt/org.snoforge/mode,string={mode}",
                  # restrict=on: the guest reaches nothing, neither this machine nor what is beyond it. Slot 3 is ens3.
                  "-netdev", "user,id=n0,restrict=on,net=192.168.126.0/24,host=192.168.126.1",
-                 "-device", "virtio-net-pci,addr=0x3,netdev=n0,mac=52:54:00:ee:42:e1", "-device", "virtio-scsi-pci,id=scsi0,addr=0x4"]
+                 "-device", "virtio-net-pci,addr=0x3,netdev=n0,mac=52:54:00:ee:42:e1", "-device", "virtio-scsi-pci,id=scsi0,addr=0x4",
+                 # A controller of its own: what is pulled out takes nothing else with it.
+                 "-device", "virtio-scsi-pci,id=scsi1,addr=0x5"]
         if not reboot:
             words.append("-no-reboot")
         if firmware == "uefi":
@@ -44,7 +46,7 @@ class Machine:
         options = "".join(f",{k}={v}" for k, v in disk.options.items() if k.startswith("throttling."))
         device = "".join(f",{k}={v}" for k, v in disk.options.items() if not k.startswith("throttling."))
         media = ",media=cdrom,readonly=on" if disk.bus == "cd" else ",cache=unsafe"
-        model = {"cd": "scsi-cd,bus=scsi0.0", "scsi": "scsi-hd,bus=scsi0.0", "virtio": f"virtio-blk-pci,addr={0x10 + index:#x}"}[disk.bus]
+        model = {"cd": "scsi-cd,bus=scsi0.0", "scsi": "scsi-hd,bus=scsi1.0", "virtio": f"virtio-blk-pci,addr={0x10 + index:#x}"}[disk.bus]
         # Where something does not boot, the firmware goes on to the next; the medium goes first, as when an engineer picks it.
         order = 0 if disk.bus == "cd" else index + 1
         return ["-drive", f"if=none,id=d{disk.name},format=raw,file={disk.path}{media}{options}",
