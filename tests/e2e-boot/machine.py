@@ -1,9 +1,11 @@
 """A machine in QEMU: its disks, its two serial lines (console, and what the guest reports), and its monitor."""
-import json, pathlib, shutil, socket, subprocess, time
+import json, pathlib, re, shutil, socket, subprocess, time
 
 OVMF = pathlib.Path("/usr/share/OVMF")
 # No MELTDOWN mitigation on this model: a third less work for TCG.
 CPU = "Nehalem,vendor=AuthenticAMD"
+
+PAINT = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]")
 
 
 class Disk:
@@ -59,7 +61,8 @@ class Machine:
         whole = new.rpartition(b"\n")[0]
         self.offset += len(whole) + 1 if whole else 0
         for line in whole.decode(errors="replace").splitlines():
-            name, _, value = line.strip().partition(" ")
+            # UEFI's firmware and GRUB paint on every serial line, this one too.
+            name, _, value = PAINT.sub("", line).strip().partition(" ")
             try:
                 value = json.loads(value)
             except ValueError:
