@@ -10,6 +10,7 @@ mod imageset;
 mod iso;
 mod precache;
 mod registry;
+mod seed;
 mod values;
 
 use std::ffi::OsString;
@@ -49,6 +50,9 @@ enum Command {
     /// The boot medium: look at and change CoreOS live ISOs.
     #[command(subcommand)]
     Iso(Box<iso::Iso>),
+    /// Seed images for Image-Based Upgrade: manifests, preflight, verification.
+    #[command(subcommand)]
+    Seed(Box<seed::Seed>),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -126,6 +130,7 @@ impl Command {
             Self::Precache(verb) => verb.run(context),
             Self::Ignition(verb) => verb.run(context),
             Self::Iso(verb) => verb.run(context),
+            Self::Seed(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

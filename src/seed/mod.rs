@@ -1,0 +1,29 @@
+//! Seed images for Image-Based Upgrade and Installation: get a seed cluster imaged, and tell whether the image is good.
+//!
+//! ```text
+//! seed.yaml | flags → settings, names (cannot be wrong) → dnsmasq | partition | resources → manifests
+//! ```
+//!
+//! Formats: lifecycle-agent's (LCA) CRDs `lca.openshift.io/v1`, seed image format 4 (`seed-image.md` sections 1 to 6).
+//!
+//! Invariants: the same values give the same bytes; a list that could not be read is a finding, never a pass; secrets are in the
+//! Secret's manifest and nowhere else; the layer is never whole in memory or on disk.
+//!
+//! prints nothing.
+
+pub mod auth;
+pub mod dnsmasq;
+mod error;
+mod escape;
+mod finding;
+pub mod names;
+pub mod partition;
+pub mod resources;
+pub mod settings;
+mod version;
+mod yaml;
+
+pub use error::Error;
+pub use escape::{escape_path, unescape_path};
+pub use finding::Severity;
+pub use version::Version;
