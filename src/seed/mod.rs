@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! seed.yaml | flags → settings, names (cannot be wrong) → dnsmasq | partition | resources → manifests
+//! facts.json (API answers) → preflight::rules → findings, all at once
 //! ```
 //!
 //! Formats: lifecycle-agent's (LCA) CRDs `lca.openshift.io/v1`, seed image format 4 (`seed-image.md` sections 1 to 6).
@@ -9,15 +10,18 @@
 //! Invariants: the same values give the same bytes; a list that could not be read is a finding, never a pass; secrets are in the
 //! Secret's manifest and nowhere else; the layer is never whole in memory or on disk.
 //!
+//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`preflight::needed`]), writes no files,
 //! prints nothing.
 
 pub mod auth;
 pub mod dnsmasq;
 mod error;
 mod escape;
+pub mod facts;
 mod finding;
 pub mod names;
 pub mod partition;
+pub mod preflight;
 pub mod resources;
 pub mod settings;
 mod version;
@@ -25,5 +29,6 @@ mod yaml;
 
 pub use error::Error;
 pub use escape::{escape_path, unescape_path};
-pub use finding::Severity;
+pub use facts::Facts;
+pub use finding::{Finding, Severity, has_errors};
 pub use version::Version;

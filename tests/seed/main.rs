@@ -7,7 +7,9 @@
     reason = "a test stops at the first broken invariant, and says why it did not run"
 )]
 
+mod facts;
 mod manifests;
+mod preflight;
 #[path = "../support/registry.rs"]
 #[allow(
     clippy::allow_attributes,
