@@ -3,6 +3,7 @@
 //! ```text
 //! seed.yaml | flags → settings, names (cannot be wrong) → dnsmasq | partition | resources → manifests
 //! facts.json (API answers) → preflight::rules → findings, all at once
+//! registry → image (labels from the manifest) → verdict against a target's facts; deep: one pass over the layer
 //! ```
 //!
 //! Formats: lifecycle-agent's (LCA) CRDs `lca.openshift.io/v1`, seed image format 4 (`seed-image.md` sections 1 to 6).
@@ -19,6 +20,7 @@ mod error;
 mod escape;
 pub mod facts;
 mod finding;
+pub mod image;
 pub mod names;
 pub mod partition;
 pub mod preflight;

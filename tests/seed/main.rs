@@ -8,6 +8,7 @@
 )]
 
 mod facts;
+mod image;
 mod manifests;
 mod preflight;
 #[path = "../support/registry.rs"]
@@ -19,6 +20,7 @@ mod preflight;
 mod registry;
 #[path = "../support/schema.rs"]
 mod schema;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

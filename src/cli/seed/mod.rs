@@ -1,7 +1,8 @@
-//! `snoforge seed`: manifests of a seed cluster, its requirements.
+//! `snoforge seed`: manifests of a seed cluster, its requirements, and the image that comes of it.
 
 mod manifests;
 mod preflight;
+mod verify;
 
 use std::path::Path;
 
@@ -21,6 +22,8 @@ pub(super) enum Seed {
     Manifests(Box<manifests::Manifests>),
     /// Check every requirement on a seed cluster at once.
     Preflight(preflight::Preflight),
+    /// Check a published seed image, and whether a target takes it.
+    Verify(verify::Verify),
 }
 
 impl Seed {
@@ -32,6 +35,7 @@ impl Seed {
         match self {
             Self::Manifests(verb) => verb.run(context),
             Self::Preflight(args) => args.run(context),
+            Self::Verify(args) => args.run(context),
         }
     }
 }
