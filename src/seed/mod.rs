@@ -4,6 +4,7 @@
 //! seed.yaml | flags → settings, names (cannot be wrong) → dnsmasq | partition | resources → manifests
 //! facts.json (API answers) → preflight::rules → findings, all at once
 //! registry → image (labels from the manifest) → verdict against a target's facts; deep: one pass over the layer
+//! registry → containers.list → precache: the images inside, as the target names them
 //! ```
 //!
 //! Formats: lifecycle-agent's (LCA) CRDs `lca.openshift.io/v1`, seed image format 4 (`seed-image.md` sections 1 to 6).
@@ -23,6 +24,7 @@ mod finding;
 pub mod image;
 pub mod names;
 pub mod partition;
+pub mod precache;
 pub mod preflight;
 pub mod resources;
 pub mod settings;

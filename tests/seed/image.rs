@@ -549,6 +549,73 @@ fn corrupted_images_are_told_apart() {
     bench.verify(&image, &["--deep"]).expect(0);
 }
 
+#[test]
+fn the_images_inside_become_a_mapping() {
+    let Some(bench) = Bench::new() else { return };
+    let (image, stored) = bench.publish(&bench.parts, "list");
+    let dir = bench.dir.path();
+    let base = ["seed", "precache-list", &image, "--tls-verify=false"];
+    let recert = "edge-infrastructure/recert:v0";
+    let same = run(dir, &base).expect(0).stdout;
+    assert!(
+        same.contains(&format!("quay.io/{recert}={recert}\n")),
+        "{same}"
+    );
+    // The seed has mirrors, the target none: its own registry stands in.
+    let other = run(
+        dir,
+        &[&base[..], &["--release-registry", "infra.lab:8443"]].concat(),
+    )
+    .expect(0)
+    .stdout;
+    assert!(
+        other.contains(&format!("infra.lab:8443/{recert}={recert}\n")),
+        "{other}"
+    );
+    let covered = run(
+        dir,
+        &[
+            &base[..],
+            &[
+                "--release-registry",
+                "infra.lab:8443",
+                "--mirrors",
+                "quay.io",
+            ],
+        ]
+        .concat(),
+    )
+    .expect(0)
+    .stdout;
+    assert_eq!(covered, same);
+    // Where the mapping goes: `precache download --mapping` reads it.
+    run(dir, &[&base[..], &["-o", "mapping.txt"]].concat()).expect(0);
+    let lines = snoforge::inventory::mapping::parse(
+        &fs_err::read_to_string(dir.join("mapping.txt")).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(lines.len(), 2);
+    // What is behind the list is not fetched: damage there does not matter.
+    let mut bytes = fs_err::read(&stored).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 4;
+    fs_err::write(&stored, bytes).unwrap();
+    run(dir, &base).expect(0);
+    let mut parts = bench.parts.clone();
+    parts.members.retain(|(n, _)| n != "containers.list");
+    let (image, _) = bench.publish(&parts, "no-list");
+    let none = run(
+        dir,
+        &["seed", "precache-list", &image, "--tls-verify=false"],
+    )
+    .expect(7);
+    assert!(
+        none.stderr.contains("has no containers.list"),
+        "{}",
+        none.stderr
+    );
+}
+
 /// A layer far larger than what is held of it.
 #[test]
 fn a_large_layer_takes_little_memory() {

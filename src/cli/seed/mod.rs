@@ -1,6 +1,7 @@
 //! `snoforge seed`: manifests of a seed cluster, its requirements, and the image that comes of it.
 
 mod manifests;
+mod precache;
 mod preflight;
 mod verify;
 
@@ -24,6 +25,8 @@ pub(super) enum Seed {
     Preflight(preflight::Preflight),
     /// Check a published seed image, and whether a target takes it.
     Verify(verify::Verify),
+    /// List the images inside a seed image, as a target pulls them.
+    PrecacheList(precache::PrecacheList),
 }
 
 impl Seed {
@@ -36,6 +39,7 @@ impl Seed {
             Self::Manifests(verb) => verb.run(context),
             Self::Preflight(args) => args.run(context),
             Self::Verify(args) => args.run(context),
+            Self::PrecacheList(args) => args.run(context),
         }
     }
 }
