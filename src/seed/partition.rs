@@ -287,6 +287,8 @@ fn device_by_label(label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use Severity::{Error, Note, Warning};
+
     use super::*;
 
     fn partition(start_mib: u64) -> Partition {
@@ -318,7 +320,6 @@ mod tests {
             let lints = partition.lints(Some(disk << 30));
             lints.iter().map(|l| l.severity).collect::<Vec<_>>()
         };
-        use Severity::{Error, Note, Warning};
         assert_eq!(severities(60_000, 0, 200), [Note]);
         assert_eq!(severities(250_000, 0, 1000), []);
         assert_eq!(severities(24_999, 0, 1000), [Error]);

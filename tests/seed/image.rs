@@ -616,6 +616,52 @@ fn the_images_inside_become_a_mapping() {
     );
 }
 
+/// From the list to the data disk: the mapping is what `precache download` takes.
+#[test]
+fn the_images_inside_reach_the_data_disk() {
+    let Some(bench) = Bench::new() else { return };
+    let dir = bench.dir.path();
+    let inner = bench.push(&bench.dir.path().join("oci"), "inner");
+    let mut parts = bench.parts.clone();
+    *parts.member("containers.list") =
+        b"quay.io/sno1/seed:inner\n\nquay.io/sno1/seed:inner".to_vec();
+    let (image, _) = bench.publish(&parts, "outer");
+    let host = &bench.registry.host;
+    run(
+        dir,
+        &[
+            "seed",
+            "precache-list",
+            &image,
+            "--tls-verify=false",
+            "--release-registry",
+            host,
+            "-o",
+            "mapping.txt",
+        ],
+    )
+    .expect(0);
+    let out = run(
+        dir,
+        &[
+            "precache",
+            "download",
+            "-r",
+            "4.18.27",
+            "-f",
+            "disk",
+            "--mapping",
+            "mapping.txt",
+            "--tls-verify=false",
+        ],
+    )
+    .expect(0);
+    assert!(out.stdout.contains("Downloaded"), "{}", out.stdout);
+    let listed = run(dir, &["precache", "list", "-f", "disk"]).expect(0);
+    assert!(listed.stdout.contains(&inner), "{}", listed.stdout);
+    run(dir, &["precache", "verify", "-f", "disk", "--deep"]).expect(0);
+}
+
 /// A layer far larger than what is held of it.
 #[test]
 fn a_large_layer_takes_little_memory() {

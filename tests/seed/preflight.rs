@@ -152,6 +152,18 @@ const ROWS: &[(&str, Break, &str, &str)] = &[
         "dnsmasq_config.sh",
     ),
     (
+        "dnsmasq",
+        |r| first(r, paths::INSTALL_CONFIG)["data"] = json!({"install-config": ": ["}),
+        "the cluster has none",
+        "dnsmasq_config.sh",
+    ),
+    (
+        "dnsmasq",
+        |r| first(r, paths::NODES)["status"]["addresses"] = json!([]),
+        "the cluster has none",
+        "dnsmasq_config.sh",
+    ),
+    (
         "pull-secret",
         |r| {
             first(r, paths::PULL_SECRET)["data"][".dockerconfigjson"] = json!(base64(b"{\"auths\":{\"registry.connect.redhat.com\":{\"username\":\"empty\",\"password\":\"empty\",\"auth\":\"ZW1wdHk6ZW1wdHk=\",\"email\":\"\"}}}\n"));
@@ -575,6 +587,17 @@ fn a_failed_answer_is_a_finding_and_never_a_pass() {
                 "{path} decides nothing"
             );
         }
+        // Nor is an answer of the other kind.
+        let mut raw = healthy();
+        let other = match &raw[&path] {
+            Answer::Object(_) => Answer::Items(Vec::new()),
+            _ if path == paths::USER_CA => Answer::Items(Vec::new()),
+            _ => Answer::Object(json!({})),
+        };
+        raw.insert(path.clone(), other);
+        let report = check(&raw);
+        assert_eq!(report.findings.len(), 1, "{path}: {:#?}", report.findings);
+        assert_eq!(report.findings[0].rule, "api-access");
         // Absent is a pass for what may be absent only.
         let absent = check(&{
             let mut raw = healthy();
@@ -636,6 +659,56 @@ fn facts_hold_no_secret_and_survive_the_file() {
     ] {
         let error = Facts::parse("f", bytes.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(why), "{bytes}: {error}");
+    }
+}
+
+/// Every place of a document, as JSON pointers.
+fn pointers(value: &Value, place: &str, found: &mut Vec<String>) {
+    let mut into = |key: &str, inner: &Value| {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        pointers(inner, &format!("{place}/{key}"), found);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, inner)| into(key, inner)),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .for_each(|(n, inner)| into(&format!("{n}"), inner)),
+        _ => {}
+    }
+    found.push(place.to_owned());
+}
+
+#[test]
+fn a_strange_document_is_no_panic() {
+    let facts = collect(&healthy());
+    let document = serde_json::to_value(&facts).unwrap();
+    let mut places = Vec::new();
+    pointers(&document, "", &mut places);
+    assert!(places.len() > 200);
+    for place in &places {
+        for junk in [json!(null), json!(-1), json!("x"), json!([]), json!({})] {
+            let mut changed = document.clone();
+            *changed.pointer_mut(place).unwrap() = junk;
+            if let Ok(facts) = Facts::parse("f", changed.to_string().as_bytes()) {
+                drop(preflight::run(&facts, Purpose::Upgrade));
+            }
+        }
+    }
+    // What the API answers is as strange: putting it in is no panic either.
+    for path in facts.answers.keys() {
+        for junk in [
+            json!(null),
+            json!(1),
+            json!("x"),
+            json!([1]),
+            json!({"metadata": 1, "spec": [], "status": "x", "data": []}),
+        ] {
+            let mut raw = healthy();
+            raw.insert(path.clone(), Answer::Items(vec![junk.clone()]));
+            drop(check(&raw));
+            raw.insert(path.clone(), Answer::Object(junk));
+            drop(check(&raw));
+        }
     }
 }
 

@@ -93,24 +93,46 @@ impl Facts {
         serde_json::from_value(value).map_err(|e| refuse(e.to_string()))
     }
 
+    /// Paths that rules read, those included that other answers name.
+    pub(super) fn needed(&self) -> Vec<String> {
+        let fixed = paths::REQUIRED.iter().chain(&paths::OPTIONAL);
+        let dynamic = [
+            self.machine_config_path(),
+            self.stats_path(),
+            self.trusted_ca_path(),
+        ];
+        let fixed = fixed.map(|&path| path.to_owned());
+        fixed.chain(dynamic.into_iter().flatten()).collect()
+    }
+
     /// Paths that have no answer yet, given those that are there; empty when all facts are known.
     pub fn missing(&self) -> Vec<String> {
-        let mut paths: Vec<String> = paths::REQUIRED
-            .iter()
-            .chain(&paths::OPTIONAL)
-            .map(|&p| p.to_owned())
-            .collect();
-        paths.extend(
-            [
-                self.machine_config_path(),
-                self.stats_path(),
-                self.trusted_ca_path(),
-            ]
-            .into_iter()
-            .flatten(),
-        );
+        let mut paths = self.needed();
         paths.retain(|path| !self.answers.contains_key(path));
         paths
+    }
+
+    /// Why the answer at a path tells nothing; `None` when it tells.
+    pub(super) fn trouble(&self, path: &str) -> Option<String> {
+        let listed = paths::REQUIRED.contains(&path) || paths::OPTIONAL.contains(&path);
+        let object = !listed || paths::OBJECTS.contains(&path);
+        let optional =
+            paths::OPTIONAL.contains(&path) || self.trusted_ca_path().as_deref() == Some(path);
+        let why = match self.answers.get(path) {
+            None => "nobody asked for it",
+            Some(Answer::Error(reason)) => return Some(format!("it could not be read: {reason}")),
+            Some(Answer::Absent) if optional => return None,
+            Some(Answer::Absent) => "it is not there",
+            Some(Answer::Items(_)) if object => "a list, where the API has one object",
+            Some(Answer::Object(_)) if !object => "one object, where the API has a list",
+            Some(Answer::Items(items))
+                if items.is_empty() && paths::NEVER_EMPTY.contains(&path) =>
+            {
+                "the list is empty, which no cluster's is"
+            }
+            _ => return None,
+        };
+        Some(why.to_owned())
     }
 
     /// Puts an answer in, trimmed to what rules read.
@@ -144,9 +166,9 @@ impl Facts {
         }
     }
 
-    /// Whether a path was answered, if only by "absent".
+    /// Whether the answer at a path tells something, if only that nothing is there.
     pub(super) fn is_known(&self, path: &str) -> bool {
-        !matches!(self.answers.get(path), None | Some(Answer::Error(_)))
+        self.trouble(path).is_none()
     }
 
     /// The first node; a rule says when there are others.

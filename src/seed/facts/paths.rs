@@ -91,3 +91,14 @@ pub const OPTIONAL: [&str; 12] = [
     IDMS,
     ICSP,
 ];
+/// Of all these, the ones that are one object.
+pub(super) const OBJECTS: [&str; 6] = [
+    PULL_SECRET,
+    USER_CA,
+    INSTALL_CONFIG,
+    VERSION,
+    INFRASTRUCTURE,
+    PROXY,
+];
+/// Lists that have something in them on every cluster.
+pub(super) const NEVER_EMPTY: [&str; 6] = [NAMESPACES, NODES, PODS, CRDS, OPERATORS, POOLS];

@@ -12,6 +12,7 @@ use super::tar::{self, Member, shown};
 
 /// Links that are remembered; a real `/var` and `/etc` have some thousand.
 const MAX_LINKS: usize = 500_000;
+const MANY: &str = "more links than any system has";
 /// Bytes of all remembered links together.
 const MAX_LINK_BYTES: usize = 32 << 20;
 
@@ -37,6 +38,21 @@ pub(super) fn check(body: &mut dyn Read, root: Option<&str>) -> io::Result<u64> 
 struct Links {
     paths: BTreeSet<String>,
     bytes: usize,
+}
+
+impl Links {
+    /// Remembers a link for good, even if another member takes its name; `None` when there are too many.
+    fn add(&mut self, path: &str) -> Option<()> {
+        self.bytes += path.len();
+        self.paths.insert(path.to_owned());
+        (self.paths.len() <= MAX_LINKS && self.bytes <= MAX_LINK_BYTES).then_some(())
+    }
+}
+
+/// A path as members have theirs.
+fn plain(path: &str) -> String {
+    let parts = path.split('/').filter(|p| !p.is_empty() && *p != ".");
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn judge(member: &Member<'_>, root: Option<&str>, links: &mut Links) -> io::Result<()> {
@@ -75,17 +91,12 @@ fn judge(member: &Member<'_>, root: Option<&str>, links: &mut Links) -> io::Resu
         {
             return Err(hostile("a hard link to the outside"));
         }
-        EntryType::Symlink => {
-            links.bytes += path.len();
-            links.paths.insert(path.to_owned());
-            if links.paths.len() > MAX_LINKS || links.bytes > MAX_LINK_BYTES {
-                return Err(hostile("more links than any system has"));
-            }
+        EntryType::Symlink => links.add(path).ok_or_else(|| hostile(MANY))?,
+        // A hard link to a symbolic link is one too.
+        EntryType::Link if links.paths.contains(&plain(&member.link)) => {
+            links.add(path).ok_or_else(|| hostile(MANY))?;
         }
-        _ => {
-            // A name that comes twice: what counts is the last.
-            links.paths.remove(path);
-        }
+        _ => {}
     }
     Ok(())
 }
@@ -133,6 +144,14 @@ mod tests {
                 &[("var/x", Symlink, "/etc"), ("var/x/shadow", Regular, "")],
                 "through the link",
             ),
+            (
+                &[
+                    ("var/x", Symlink, "/etc"),
+                    ("var/y", Link, "./var/x"),
+                    ("var/y/shadow", Regular, ""),
+                ],
+                "through the link",
+            ),
             (&[("var/x", Link, "/etc/shadow")], "hard link"),
             (&[("var/x", Char, "")], "device"),
         ] {
@@ -142,5 +161,32 @@ mod tests {
             assert!(error.contains(why), "{error}");
         }
         assert!(check(&mut &b"not gzip"[..], None).is_err());
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_a_panic() {
+        use EntryType::{Directory, Link, Regular, Symlink};
+        let gzip = archive(&[
+            ("var/", Directory, ""),
+            ("var/a", Regular, ""),
+            ("var/b", Link, "var/a"),
+            ("var/c", Symlink, "a"),
+        ]);
+        let mut tar = Vec::new();
+        flate2::read::GzDecoder::new(&*gzip)
+            .read_to_end(&mut tar)
+            .unwrap();
+        for at in 0..tar.len() {
+            let mut damaged = tar.clone();
+            damaged[at] ^= 0x81;
+            let _ = tar::walk(&mut &*damaged, &mut |_| Ok(true));
+            let _ = tar::walk(&mut &damaged[..at], &mut |_| Ok(true));
+        }
+        for at in 0..gzip.len() {
+            let mut damaged = gzip.clone();
+            damaged[at] ^= 0x10;
+            let _ = check(&mut &*damaged, Some("var"));
+            assert!(check(&mut &gzip[..at], Some("var")).is_err(), "{at}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(super) use machine_config::CurrentConfig;
 pub use plan::deletions;
 
-use super::facts::{Answer, Facts, paths};
+use super::facts::{Answer, Facts};
 use super::finding::{Finding, Severity, has_errors};
 
 /// What the seed image is for.
@@ -134,10 +134,7 @@ fn row(rule: &'static str, requirement: &'static str, found: &[Finding]) -> Row 
 
 fn is_known(facts: &Facts, read: Read) -> bool {
     match read {
-        Read::Path(path) => {
-            let absent = facts.answers.get(path) == Some(&Answer::Absent);
-            facts.is_known(path) && !(absent && paths::REQUIRED.contains(&path))
-        }
+        Read::Path(path) => facts.is_known(path),
         Read::MachineConfig => facts.machine_config().is_some(),
         Read::Stats => facts
             .stats_path()
@@ -148,38 +145,20 @@ fn is_known(facts: &Facts, read: Read) -> bool {
     }
 }
 
-/// One finding for each answer that is not there.
+/// One finding for each answer that tells nothing.
 fn access(facts: &Facts) -> Vec<Finding> {
-    const RULE: &str = "api-access";
-    let mut findings = Vec::new();
-    for path in facts.missing() {
-        findings.push(Finding::error(
-            RULE,
-            path,
-            "nobody asked for it",
-            "collect the facts again with this version",
-        ));
-    }
-    let dynamic = [facts.machine_config_path(), facts.stats_path()];
-    let required = |path: &String| {
-        paths::REQUIRED.contains(&path.as_str()) || dynamic.iter().flatten().any(|d| d == path)
-    };
-    for (path, answer) in &facts.answers {
-        match answer {
-            Answer::Error(reason) => findings.push(Finding::error(
-                RULE,
-                path,
-                format!("it could not be read: {reason}"),
-                "give the user the right to read it (cluster-admin has it), then run again",
-            )),
-            Answer::Absent if required(path) => findings.push(Finding::error(
-                RULE,
-                path,
-                "it is not there",
-                "this is no complete OpenShift cluster, or its API is not up",
-            )),
-            _ => {}
+    let cure = |path: &str| match facts.answers.get(path) {
+        None => "collect the facts again with this version",
+        Some(Answer::Error(_)) => {
+            "give the user the right to read it (cluster-admin has it), then run again"
         }
-    }
-    findings
+        Some(_) => "this is no complete OpenShift cluster, or its API is not up",
+    };
+    let needed = facts.needed().into_iter();
+    let found = needed.filter_map(|path| {
+        let why = facts.trouble(&path)?;
+        let cure = cure(&path);
+        Some(Finding::error("api-access", path, why, cure))
+    });
+    found.collect()
 }

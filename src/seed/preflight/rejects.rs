@@ -293,11 +293,13 @@ fn dnsmasq(facts: &Facts, _: Purpose, found: &mut Found) {
             ));
             return;
         };
-        let expected: Vec<_> = expected.into_iter().filter(|e| !e.is_empty()).collect();
-        if !expected.is_empty() && !expected.contains(&default) {
+        if !expected.contains(&default) {
+            let own = match expected.join(", ") {
+                own if own.is_empty() => "none (install config or node do not tell)".to_owned(),
+                own => own,
+            };
             add(format!(
-                "the default of {variable} is `{default}`, the cluster has {}",
-                expected.join(", ")
+                "the default of {variable} is `{default}`, the cluster has {own}"
             ));
             return;
         }

@@ -284,11 +284,12 @@ impl Settings {
 
     /// What the rules say of the values, each with its place; what is missing is left to whoever needs it.
     fn wrong_values(&self) -> Vec<Finding> {
-        let checks: [Result<(), Error>; 10] = [
+        let checks: [Result<(), Error>; 11] = [
             self.cluster().map(drop),
             self.get("ip")
                 .map_or(Ok(()), |ip| names::node_ip(ip).map(drop)),
             self.wave().map(drop),
+            self.guarded().map(drop),
             self.partition().map(drop),
             self.disk_bytes().map(drop),
             self.seed_image().map(drop),

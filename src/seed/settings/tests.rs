@@ -20,71 +20,79 @@ fn one_file_gives_everything() {
     );
 }
 
+/// What is changed, into what, and what is said first.
+const WRONG: [(&str, &str, &str); 14] = [
+    (
+        "v1\n",
+        "v2\n",
+        "seed.yaml:1:13: `apiVersion` is not snoforge.io/v1",
+    ),
+    (
+        "name: mysno",
+        "name: My_Sno",
+        "seed.yaml:4:9: name `My_Sno` is refused",
+    ),
+    (
+        "  nodeIP",
+        "  nodeIp",
+        "seed.yaml:6:3: unknown field `nodeIp`",
+    ),
+    (
+        "10.20.30.5",
+        "10.20.30.500",
+        "seed.yaml:6:11: ip `10.20.30.500` is refused",
+    ),
+    (
+        "wave: 7",
+        "wave: 101",
+        "seed.yaml:7:17: wave `101` is refused",
+    ),
+    (
+        "wave: 7",
+        "wave: [7]",
+        "seed.yaml:7:17: `wave` is no text or number",
+    ),
+    (
+        "60000",
+        "0x10",
+        "seed.yaml:8:50: start-mib `0x10` is refused",
+    ),
+    (
+        "200GiB",
+        "much",
+        "seed.yaml:8:67: disk-size `much` is refused",
+    ),
+    (
+        "seed:4.18.27",
+        "seed",
+        "seed.yaml:10:14: seed-image `quay.io/a/seed` is refused",
+    ),
+    (
+        "kind: Seed\n",
+        "kind: Seed\nkind: Seed\n",
+        "seed.yaml:3:1: the key `kind` is there already",
+    ),
+    (
+        "cluster:",
+        "clusters:",
+        "seed.yaml:3:1: unknown field `clusters`",
+    ),
+    (
+        "[openshift-adp/oadp-cm]",
+        "[oadp-cm]",
+        "seed.yaml:12:43: oadp-content `oadp-cm` is refused",
+    ),
+    ("upgrade: {", "upgrade: {{", "seed.yaml:12:"),
+    (
+        "wave: 7",
+        "guarded: maybe",
+        "seed.yaml:7:20: guarded `maybe` is refused",
+    ),
+];
+
 #[test]
 fn what_is_wrong_has_its_place() {
-    for (from, to, expected) in [
-        (
-            "v1\n",
-            "v2\n",
-            "seed.yaml:1:13: `apiVersion` is not snoforge.io/v1",
-        ),
-        (
-            "name: mysno",
-            "name: My_Sno",
-            "seed.yaml:4:9: name `My_Sno` is refused",
-        ),
-        (
-            "  nodeIP",
-            "  nodeIp",
-            "seed.yaml:6:3: unknown field `nodeIp`",
-        ),
-        (
-            "10.20.30.5",
-            "10.20.30.500",
-            "seed.yaml:6:11: ip `10.20.30.500` is refused",
-        ),
-        (
-            "wave: 7",
-            "wave: 101",
-            "seed.yaml:7:17: wave `101` is refused",
-        ),
-        (
-            "wave: 7",
-            "wave: [7]",
-            "seed.yaml:7:17: `wave` is no text or number",
-        ),
-        (
-            "60000",
-            "0x10",
-            "seed.yaml:8:50: start-mib `0x10` is refused",
-        ),
-        (
-            "200GiB",
-            "much",
-            "seed.yaml:8:67: disk-size `much` is refused",
-        ),
-        (
-            "seed:4.18.27",
-            "seed",
-            "seed.yaml:10:14: seed-image `quay.io/a/seed` is refused",
-        ),
-        (
-            "kind: Seed\n",
-            "kind: Seed\nkind: Seed\n",
-            "seed.yaml:3:1: the key `kind` is there already",
-        ),
-        (
-            "cluster:",
-            "clusters:",
-            "seed.yaml:3:1: unknown field `clusters`",
-        ),
-        (
-            "[openshift-adp/oadp-cm]",
-            "[oadp-cm]",
-            "seed.yaml:12:43: oadp-content `oadp-cm` is refused",
-        ),
-        ("upgrade: {", "upgrade: {{", "seed.yaml:12:"),
-    ] {
+    for (from, to, expected) in WRONG {
         let text = GOOD.replacen(from, to, 1);
         assert_ne!(text, GOOD, "{from}");
         let findings = Settings::parse("seed.yaml", &text).unwrap_err();
