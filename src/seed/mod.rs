@@ -12,7 +12,7 @@
 //! Invariants: the same values give the same bytes; a list that could not be read is a finding, never a pass; secrets are in the
 //! Secret's manifest and nowhere else; the layer is never whole in memory or on disk.
 //!
-//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`preflight::needed`]), writes no files,
+//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`Facts::missing`]), writes no files,
 //! prints nothing.
 
 pub mod auth;

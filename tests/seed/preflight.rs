@@ -620,7 +620,14 @@ fn a_failed_answer_is_a_finding_and_never_a_pass() {
 fn absent_operators_are_no_findings_and_old_releases_a_warning() {
     let mut raw = healthy();
     csvs(&mut raw).retain(|c| !name(c).contains("oadp"));
-    assert!(preflight::run(&collect(&raw), Purpose::Install).ok);
+    let install = preflight::run(&collect(&raw), Purpose::Install);
+    // No OADP is needed; but an installation has to be told the label.
+    assert!(install.ok && install.findings.len() == 1);
+    assert!(
+        install.findings[0]
+            .cure
+            .contains("extraPartitionLabel: varlibcontainers")
+    );
     let mut raw = healthy();
     first(&mut raw, paths::VERSION)["status"]["desired"]["version"] = json!("4.14.30");
     csv(&mut raw, "lifecycle")["spec"]["version"] = json!("4.14.5");
@@ -659,6 +666,45 @@ fn facts_hold_no_secret_and_survive_the_file() {
     ] {
         let error = Facts::parse("f", bytes.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(why), "{bytes}: {error}");
+    }
+}
+
+/// The partitions that are in circulation: seed 000's is right, lifecycle-agent's own document and the field guide are not.
+#[test]
+fn partitions_of_the_field_are_told_apart() {
+    for (golden, said) in [
+        ("seed000-varlibcontainers-byid.yaml", None),
+        (
+            "lca-HEAD-var-lib-containers-BAD-ESCAPE.yaml",
+            Some("waits for /dev/disk/by-partlabel/var/lib/containers"),
+        ),
+        (
+            "seed001-fieldguide-vda-NO-MOUNT-UNIT.yaml",
+            Some("there is no var-lib-containers.mount"),
+        ),
+    ] {
+        let config = crate::schema::yaml(&crate::golden(golden)).remove(0);
+        let config = &config["spec"]["config"];
+        let mut raw = healthy();
+        first(&mut raw, CONFIG)["spec"]["config"]["storage"]["filesystems"] =
+            config["storage"]["filesystems"].clone();
+        units(&mut raw).retain(|u| u["name"] != "var-lib-containers.mount");
+        if let Some(own) = config["systemd"]["units"].as_array() {
+            units(&mut raw).extend(own.clone());
+        }
+        let found = check(&raw).findings;
+        let messages: Vec<_> = found.iter().map(|f| f.message.as_str()).collect();
+        assert_eq!(
+            messages.len(),
+            usize::from(said.is_some()),
+            "{golden}: {messages:?}"
+        );
+        assert!(
+            messages
+                .iter()
+                .all(|m| m.contains(said.unwrap_or_default())),
+            "{messages:?}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Format 4 (`seed-image.md` sections 4.3 and 4.4): one image, one layer of eleven files, and two labels. The cluster's facts are
 //! in a label, so manifest and configuration tell all that a target compares; the 10 to 20 GB of the layer are read only by
-//! [`deep`] (once, never stored) and by [`containers`] (to the list, which comes first).
+//! [`deep()`] (once, never stored) and by [`containers`] (to the list, which comes first).
 
 mod contents;
 mod deep;

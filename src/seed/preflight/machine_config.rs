@@ -61,7 +61,12 @@ impl<'a> CurrentConfig<'a> {
 
 /// The first value of a key in a unit.
 pub(super) fn setting<'a>(unit: &'a str, key: &str) -> Option<&'a str> {
-    unit.lines().find_map(|line| {
+    settings(unit, key).next()
+}
+
+/// All values of a key in a unit.
+pub(super) fn settings<'a>(unit: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
+    unit.lines().filter_map(move |line| {
         let (name, value) = line.split_once('=')?;
         (name.trim() == key).then_some(value.trim())
     })

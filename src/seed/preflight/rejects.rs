@@ -1,7 +1,7 @@
 //! Lifecycle-agent's own reject checks, in its order and its words (`controllers/seedgen_controller.go`, `validateSystem`;
 //! `seed-image.md` section 3.1), without their hole: a failed list is no empty list.
 
-use super::machine_config::{CurrentConfig, setting};
+use super::machine_config::{CurrentConfig, setting, settings};
 use super::{Purpose, Read, Rule};
 use crate::seed::dnsmasq::SCRIPT_PATH;
 use crate::seed::facts::{Facts, list, name, paths, text};
@@ -11,6 +11,8 @@ use crate::seed::{Version, unescape_path};
 type Found = Vec<Finding>;
 
 const MOUNT: &str = "var-lib-containers.mount";
+/// What Image-Based Installation makes since November 2024 (`lca-cli ibi`, extraPartitionLabel).
+const IBI_DEFAULT: &str = "/dev/disk/by-partlabel/var-lib-containers";
 const REINSTALL: &str = "install the seed cluster with the MachineConfig of `snoforge seed manifests partition`: it cannot be added later";
 
 pub(super) const RULES: &[Rule] = &[
@@ -143,7 +145,7 @@ fn ostree(facts: &Facts, _: Purpose, found: &mut Found) {
     }
 }
 
-fn storage(facts: &Facts, _: Purpose, found: &mut Found) {
+fn storage(facts: &Facts, purpose: Purpose, found: &mut Found) {
     let Some(config) = facts.machine_config().map(CurrentConfig) else {
         return;
     };
@@ -171,9 +173,7 @@ fn storage(facts: &Facts, _: Purpose, found: &mut Found) {
         return add(format!("{MOUNT} does not mount /var/lib/containers"));
     }
     for key in ["Requires", "After"] {
-        let units = setting(contents, key)
-            .unwrap_or_default()
-            .split_whitespace();
+        let units = settings(contents, key).flat_map(str::split_whitespace);
         let mut checks =
             units.filter_map(|u| u.strip_prefix("systemd-fsck@")?.strip_suffix(".service"));
         if let Some(wrong) = checks.find(|c| unescape_path(c).as_deref() != Some(what)) {
@@ -187,9 +187,20 @@ fn storage(facts: &Facts, _: Purpose, found: &mut Found) {
         .filesystem_device("/var/lib/containers")
         .filter(|d| *d != what)
     {
-        add(format!(
+        return add(format!(
             "the filesystem is made on {device}, {MOUNT} mounts {what}"
         ));
+    }
+    if purpose == Purpose::Install && what != IBI_DEFAULT {
+        let label = what.rsplit('/').next().unwrap_or_default();
+        let message = format!(
+            "container storage is {what}, an installation makes {IBI_DEFAULT} unless it is told"
+        );
+        let cure = format!(
+            "write `extraPartitionLabel: {label}` into image-based-installation-config.yaml"
+        );
+        let finding = Finding::error("container-storage", config.object(), message, cure);
+        found.push(finding.warning());
     }
 }
 

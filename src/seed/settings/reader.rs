@@ -10,7 +10,7 @@ const API_VERSION: &str = "snoforge.io/v1";
 const KIND: &str = "Seed";
 
 /// Section and key in the file, name of the flag, whether it takes several values.
-const FIELDS: [(&str, &str, &str, bool); 25] = [
+pub(super) const FIELDS: [(&str, &str, &str, bool); 25] = [
     ("cluster", "name", "name", false),
     ("cluster", "domain", "domain", false),
     ("cluster", "nodeIP", "ip", false),

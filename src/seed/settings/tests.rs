@@ -20,6 +20,19 @@ fn one_file_gives_everything() {
     );
 }
 
+#[test]
+fn the_sample_is_right_and_names_every_field() {
+    let sample = include_str!("../../../templates/seed/seed.yaml");
+    let settings = Settings::parse("templates/seed/seed.yaml", sample).unwrap();
+    assert!(settings.upgrade().is_ok() && settings.partition().is_ok());
+    let disk = settings.disk_bytes().unwrap();
+    assert_eq!(settings.partition().unwrap().lints(disk), []);
+    let left_out = ["hub-kubeconfig", "upgrade-image"];
+    for (_, key, field, _) in reader::FIELDS {
+        assert!(settings.has(field) || left_out.contains(&field), "{key}");
+    }
+}
+
 /// What is changed, into what, and what is said first.
 const WRONG: [(&str, &str, &str); 14] = [
     (
