@@ -7,6 +7,7 @@
 //! Not seen through the API, and so not checked: `ostree admin set-default` on the host (the version stands in for it), whether
 //! the registry takes the push (`seed create` tries), whether the CPU topology is that of the targets.
 
+mod dnsmasq;
 mod health;
 mod holes;
 mod machine_config;
