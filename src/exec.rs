@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
+use std::time::Duration;
 
 #[expect(
     clippy::disallowed_methods,
@@ -28,6 +29,9 @@ pub enum ExecError {
         /// The reason.
         source: io::Error,
     },
+    /// It was told to stop before it was done.
+    #[error("`{0}` was stopped")]
+    Stopped(String),
     /// It ran and failed.
     #[error("`{program}` failed ({status}): {stderr}")]
     Failed {
@@ -74,44 +78,105 @@ pub fn run_with_input<A: AsRef<OsStr> + fmt::Debug>(
     judge(program, start(Path::new("."), program, args, input))
 }
 
-/// A user's `PATH` often lacks the directory where mkfs and blkid are; it is tried second.
+/// How often a running program is looked at: no one waits a noticeable time for its end, and looking costs nothing.
+const POLL: Duration = Duration::from_millis(20);
+
+/// As [`run`], for work of minutes: the program is killed as soon as `stop` says so.
+///
+/// # Errors
+/// As [`run`], and [`ExecError::Stopped`].
+pub fn run_until<A: AsRef<OsStr> + fmt::Debug>(
+    program: &str,
+    args: &[A],
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<u8>, ExecError> {
+    tracing::debug!(program, ?args, "run");
+    let child = spawn(Path::new("."), program, args, false);
+    let output = child.and_then(|child| end(child, stop));
+    match output.transpose() {
+        Some(output) => judge(program, output),
+        None => Err(ExecError::Stopped(program.to_owned())),
+    }
+}
+
+/// Waits for the end; `None` when it was killed. The pipes are drained meanwhile: a full one would hold the program up.
+fn end(mut child: Child, stop: &dyn Fn() -> bool) -> io::Result<Option<Output>> {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let out = scope.spawn(|| drain(out));
+        let err = scope.spawn(|| drain(err));
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break Some(status);
+            }
+            if stop() {
+                child.kill()?;
+                child.wait()?;
+                break None;
+            }
+            std::thread::sleep(POLL);
+        };
+        let (stdout, stderr) = (
+            out.join().unwrap_or_default(),
+            err.join().unwrap_or_default(),
+        );
+        Ok(status.map(|status| Output {
+            status,
+            stdout,
+            stderr,
+        }))
+    })
+}
+
+/// What cannot be read is missing from a message at most: the exit status decides.
+fn drain(pipe: Option<impl io::Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes).ok();
+    }
+    bytes
+}
+
 fn start<A: AsRef<OsStr>>(
     directory: &Path,
     program: &str,
     args: &[A],
     input: &[u8],
 ) -> io::Result<Output> {
-    match start_at(directory, program, args, input) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound && !program.contains('/') => {
-            start_at(directory, &format!("/usr/sbin/{program}"), args, input)
-        }
-        other => other,
-    }
-}
-
-fn start_at<A: AsRef<OsStr>>(
-    directory: &Path,
-    program: &str,
-    args: &[A],
-    input: &[u8],
-) -> io::Result<Output> {
-    let stdin = if input.is_empty() {
-        Stdio::null()
-    } else {
-        Stdio::piped()
-    };
-    let mut child = command(program)
-        .args(args)
-        .current_dir(directory)
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut child = spawn(directory, program, args, !input.is_empty())?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that does not read its input may still do its work: its exit status decides.
         stdin.write_all(input).ok();
     }
     child.wait_with_output()
+}
+
+/// A user's `PATH` often lacks the directory where mkfs and blkid are; it is tried second.
+fn spawn<A: AsRef<OsStr>>(
+    directory: &Path,
+    program: &str,
+    args: &[A],
+    with_stdin: bool,
+) -> io::Result<Child> {
+    let at = |program: &str| {
+        command(program)
+            .args(args)
+            .current_dir(directory)
+            .stdin(if with_stdin {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    };
+    match at(program) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !program.contains('/') => {
+            at(&format!("/usr/sbin/{program}"))
+        }
+        other => other,
+    }
 }
 
 fn judge(program: &str, output: io::Result<Output>) -> Result<Vec<u8>, ExecError> {
@@ -167,5 +232,22 @@ mod tests {
         ));
         assert_eq!(run("echo", &["a b"]).unwrap(), b"a b\n");
         assert_eq!(run_with_input("cat", &[""; 0], b"x").unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_long_program_ends_when_told() {
+        let begun = std::time::Instant::now();
+        let stopped = run_until("sleep", &["60"], &|| begun.elapsed() > POLL);
+        assert!(matches!(stopped, Err(ExecError::Stopped(_))));
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        // More than a pipe holds, on both pipes.
+        let script = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero; exit $0";
+        let long = |code| run_until("sh", &["-c", script, code], &|| false);
+        assert_eq!(long("0").unwrap().len(), 300_000);
+        assert!(matches!(long("3"), Err(ExecError::Failed { .. })));
+        assert!(matches!(
+            run_until("no-such-program-here", &[""; 0], &|| false),
+            Err(ExecError::Missing(_))
+        ));
     }
 }

@@ -3,8 +3,9 @@
 //! This page is the map: which room does what, and which way data flows.
 //!
 //! ```text
-//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::registry
-//!                                ▲          ▲            └→ store::export
+//! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::{registry, load}
+//!                                ▲          ▲            ├→ store::copy → N data directories
+//!                                │          │            └→ store::export
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site

@@ -634,6 +634,8 @@ fn the_config_of_seed_003_holds_none() {
 /// The verb: what it prints, what it writes, how it ends.
 #[test]
 fn on_the_command_line() {
+    use std::os::unix::fs::PermissionsExt as _;
+
     if no_openssl() {
         return;
     }
@@ -663,12 +665,24 @@ fn on_the_command_line() {
     assert_eq!(listed.status.code(), Some(0));
     let out = text(&listed.stdout);
     assert!(
-        out.contains("OU=openshift, CN=ca") && out.contains("23h 0m"),
+        out.contains("OU=openshift, CN=ca") && out.contains("23h 5"),
         "{out}"
     );
     assert!(text(&listed.stderr).is_empty());
 
-    let late = run(&["in.ign", "--output", "json"], now + 86_400);
+    // What has expired has expired, whatever time is to be written.
+    sh(
+        dir,
+        "printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nserial=serial\ndefault_md=sha256\npolicy=p\n[p]\nCN=supplied\n' > ca.conf
+         : > index; echo 01 > serial; openssl req -new -key ca.key -subj /CN=old -out old.csr
+         openssl ca -batch -notext -selfsign -config ca.conf -keyfile ca.key -in old.csr -startdate 20240101000000Z -enddate 20240102000000Z -out old.crt",
+    );
+    let old = self::config(&[
+        file("/old.crt", &read(dir, "old.crt")),
+        file("/old.key", &read(dir, "ca.key")),
+    ]);
+    fs_err::write(dir.join("old.ign"), old.render()).unwrap();
+    let late = run(&["old.ign", "--output", "json"], 1_704_070_000);
     let document: Value = serde_json::from_slice(&late.stdout).unwrap();
     assert_eq!(document["expired"], true);
     assert!(document["certificates"][0]["secondsLeft"].as_i64().unwrap() < 0);
@@ -693,6 +707,8 @@ fn on_the_command_line() {
         "{}",
         text(&done.stdout)
     );
+    let mode = fs_err::metadata(dir.join("out.ign")).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600, "it holds private keys");
     let written = Config::parse(&fs_err::read(dir.join("out.ign")).unwrap()).unwrap();
     let end = certs::survey(&written)
         .use_before()

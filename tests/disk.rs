@@ -578,6 +578,18 @@ fn reset_keeps_the_data_partition() {
     assert!(matches!(wrong, DiskError::KeepNotFound { found: 0, .. }));
     let plan = disk::plan_reset(&device, &contents, "data").unwrap();
     assert_eq!(plan.destroy().len(), 4);
+    {
+        let _mounted = Mount::new(
+            &["-o", "ro,norecovery"],
+            &dev.part(5),
+            &dir.path().join("m"),
+        );
+        let (busy, contents) = look(&dev.0);
+        let refused = disk::plan_reset(&busy, &contents, "data").unwrap_err();
+        assert!(matches!(refused, DiskError::InUse { .. }), "{refused}");
+        let late = disk::apply(&plan, Populate::Empty, &Silent).unwrap_err();
+        assert_eq!(late.category(), Category::Environment, "{late}");
+    }
     disk::apply(&plan, Populate::Empty, &Silent).unwrap();
 
     sound(&dev.0);

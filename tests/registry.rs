@@ -309,6 +309,60 @@ async fn blobs_whole_and_by_range() {
 }
 
 #[tokio::test]
+async fn a_blob_that_cannot_be_read_is_an_error_that_says_so() {
+    // The kernel has no speed of the loopback interface: a file of 4096 bytes that fails when it is read.
+    let unreadable = std::path::Path::new("/sys/class/net/lo/speed");
+    if fs_err::metadata(unreadable).is_ok_and(|meta| meta.len() > 0) {
+        let served = served().await;
+        let (digest, _) = served.layer();
+        let path = served.store.blob_path(digest);
+        fs_err::remove_file(&path).unwrap();
+        fs_err::os::unix::fs::symlink(unreadable, &path).unwrap();
+        let url = format!("ns/name/blobs/{digest}");
+        let answer = served.get(&url).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = answer.text().await.unwrap();
+        assert!(
+            body.contains("cannot read") && body.contains(digest.hex()),
+            "{body}"
+        );
+    } else {
+        skipped("no file here fails when it is read");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_another_size_than_expected_is_not_served() {
+    let (digest, size) = (Digest::of(b"whole"), 5);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path()).unwrap();
+    let image = image(Family::Oci, "amd64", &[]);
+    put(&store, &image);
+    fs_err::write(store.blob_path(&digest), b"whol").unwrap();
+    let name: Reference = NAME.parse().unwrap();
+    let descriptor = image.manifest.descriptor().clone();
+    let pinned = name.pinned(descriptor.digest.clone());
+    let entry = IndexEntry::new(&pinned, descriptor);
+    store.replace_index([entry]).unwrap();
+    let registry = Registry::open(store.clone()).unwrap();
+    let registry = registry.expecting([(digest.clone(), size)].into());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/v2/ns/name/blobs/{digest}",
+        listener.local_addr().unwrap()
+    );
+    tokio::spawn(serve(registry, listener, None, std::future::pending()));
+    let client = Client::builder().tls_certs_only([]).build().unwrap();
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = answer.text().await.unwrap();
+    assert!(body.contains("4 bytes instead of 5"), "{body}");
+    fs_err::write(store.blob_path(&digest), b"whole").unwrap();
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(&answer.bytes().await.unwrap()[..], b"whole");
+}
+
+#[tokio::test]
 async fn tags_catalog_and_referrers() {
     let served = served().await;
     let json = |response: Response| async { response.json::<serde_json::Value>().await.unwrap() };

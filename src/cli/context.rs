@@ -155,12 +155,17 @@ pub(super) fn now() -> String {
     clock().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Now; `SOURCE_DATE_EPOCH` stands in for the clock.
+/// Now; `SOURCE_DATE_EPOCH` stands in for the clock. Only for what is written: whether something has expired is a matter of [`today`].
 pub(super) fn clock() -> jiff::Timestamp {
     let pinned = env("SOURCE_DATE_EPOCH").and_then(|s| s.parse().ok());
     pinned
         .and_then(|s| jiff::Timestamp::from_second(s).ok())
-        .unwrap_or_else(jiff::Timestamp::now)
+        .unwrap_or_else(today)
+}
+
+/// Now, by the clock of the machine.
+pub(super) fn today() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 /// Runs async work on a small runtime: two threads drive all sockets, blocking work has its own.

@@ -8,6 +8,7 @@ mod global;
 mod ignition;
 mod imageset;
 mod iso;
+mod node;
 mod precache;
 mod registry;
 mod seed;
@@ -50,6 +51,9 @@ enum Command {
     /// The boot medium: look at and change CoreOS live ISOs.
     #[command(subcommand)]
     Iso(Box<iso::Iso>),
+    /// On the machine itself: serve and load the images, look, finish.
+    #[command(subcommand)]
+    Node(node::Node),
     /// Seed images for Image-Based Upgrade: manifests, preflight, verification.
     #[command(subcommand)]
     Seed(Box<seed::Seed>),
@@ -130,6 +134,7 @@ impl Command {
             Self::Precache(verb) => verb.run(context),
             Self::Ignition(verb) => verb.run(context),
             Self::Iso(verb) => verb.run(context),
+            Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {

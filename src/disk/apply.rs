@@ -23,7 +23,7 @@ use super::device::DeviceKind;
 use super::error::DiskError;
 use super::kernel;
 use super::mkfs::Maker;
-use super::plan::{NewPartition, Plan, UNFINISHED};
+use super::plan::{NewPartition, Plan, UNFINISHED, node};
 use super::populate::Tree;
 use crate::progress::{Event, Reporter};
 use ends::{Saved, erase};
@@ -148,13 +148,24 @@ impl<'a> Job<'a> {
         lock(&disk, path)?;
         if plan.device.kind != DeviceKind::Image {
             // Exclusive: fails while the kernel has the disk or a partition mounted, as swap or below another device. Only a check:
-            // mkfs wants to be exclusive itself.
-            let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
-            fs_err::OpenOptions::new()
-                .read(true)
-                .custom_flags(exclusive)
-                .open(path)
-                .map_err(DiskError::io("open", path))?;
+            // mkfs wants to be exclusive itself. A plan for a disk that is in use removes a partition that is not: that one is asked.
+            let nodes = plan
+                .destroy
+                .iter()
+                .filter_map(|p| node(&plan.device, p.number));
+            let free: Vec<PathBuf> = if plan.device.uses.is_empty() {
+                vec![path.clone()]
+            } else {
+                nodes.collect()
+            };
+            for path in free {
+                let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
+                fs_err::OpenOptions::new()
+                    .read(true)
+                    .custom_flags(exclusive)
+                    .open(&path)
+                    .map_err(DiskError::io("open", &path))?;
+            }
         }
         let (size, sector) = (plan.device.size_bytes, plan.device.sector_bytes);
         let end = disk

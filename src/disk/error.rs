@@ -156,7 +156,7 @@ pub enum DiskError {
         /// Which rule it breaks.
         reason: String,
     },
-    /// `--keep` names no partition, or more than one.
+    /// A label (`--keep`, `--label`) names no partition, or more than one.
     #[error("{path} has {found} partitions labelled `{label}`")]
     KeepNotFound {
         /// The disk.
@@ -239,6 +239,26 @@ pub enum DiskError {
         /// The reason, where there is one.
         source: Option<io::Error>,
     },
+    /// No filesystem, or more than one, with the label of the data partition.
+    #[error("{path} has {found} filesystems labelled `{label}`")]
+    DataNotFound {
+        /// The disk.
+        path: PathBuf,
+        /// The label.
+        label: String,
+        /// How many have it.
+        found: usize,
+    },
+    /// A filesystem cannot be mounted or unmounted.
+    #[error("cannot {operation} {path}")]
+    Mount {
+        /// `mount` or `unmount`.
+        operation: &'static str,
+        /// The partition, disk or image.
+        path: PathBuf,
+        /// The reason.
+        source: ExecError,
+    },
     /// Applying failed, and so did putting the old table back.
     #[error("{cause}; the old partition table of {path} could not be put back")]
     NotRolledBack {
@@ -289,6 +309,7 @@ impl DiskError {
             | Self::SizeOutOfRange { .. }
             | Self::BadLabel { .. }
             | Self::KeepNotFound { .. }
+            | Self::DataNotFound { .. }
             | Self::NothingToRemove { .. } => Category::Usage,
             Self::IsMapped(_) | Self::CannotPopulate { .. } => Category::Unsupported,
             Self::ReadOnly(_)
@@ -297,6 +318,7 @@ impl DiskError {
             | Self::Changed(_)
             | Self::Permission { .. }
             | Self::Tool { .. }
+            | Self::Mount { .. }
             | Self::NoNode { .. } => Category::Environment,
             Self::Io { .. } | Self::Table { .. } => Category::Io,
             Self::ReadBack { .. } => Category::Verification,
@@ -330,7 +352,11 @@ impl DiskError {
             Self::NoRoom { .. } => "ask for less with -s, or --wipe the whole disk",
             Self::SizeOutOfRange { .. } => "choose another size with -s, or another --fs",
             Self::BadLabel { .. } => "use letters, digits, `-`, `_` and `.`, such as `data`",
-            Self::KeepNotFound { .. } => "--keep takes the label of exactly one partition",
+            Self::KeepNotFound { .. } => "name the label of exactly one partition",
+            Self::DataNotFound { .. } => {
+                "`precache partition` makes one; --label takes another label, and a partition's own device names it directly"
+            }
+            Self::Mount { .. } => "mount it yourself, and name the directory instead",
             Self::NothingToRemove { .. } => "nothing was changed: the disk is ready for a retry",
             Self::Changed(_) => "run again to see the new plan",
             Self::CannotPopulate { .. } => {

@@ -1,7 +1,8 @@
 //! Tells the kernel about a changed partition table, and waits until it shows the new partition.
 //!
 //! `BLKRRPART` makes the kernel read the table itself. Where it cannot (a partition of the disk is open, the kernel has no GPT parser),
-//! each partition is told by `BLKPG` (`linux/blkpg.h`), as `partx` does. This is the one file of the crate with `unsafe`.
+//! each partition is told by `BLKPG` (`linux/blkpg.h`), as `partx` does. With `iso/digest/lanes.rs` this
+//! is the one file of the crate with `unsafe`.
 #![expect(
     unsafe_code,
     reason = "the partition re-read ioctls have no safe wrapper"

@@ -8,12 +8,13 @@
 //! Formats: GPT (UEFI 2.10 section 5), sysfs block ABI (`Documentation/ABI/stable/sysfs-block`), the superblock magics of libblkid.
 //!
 //! Invariants:
-//! - a disk in use (mounted, swap, held by device-mapper or md, read-only) never becomes a [`Plan`];
+//! - a disk in use (mounted, swap, held by device-mapper or md, read-only) never becomes a [`Plan`], except to remove one partition that
+//!   is free itself ([`plan_remove`]);
 //! - partitions that a plan keeps are not written, and keep their number, place and GUIDs;
 //! - the partition label comes last: a partition named as asked has a whole filesystem;
 //! - a failing [`apply()`] puts the old table back.
 //!
-//! What this room does not do: it asks no questions, prints nothing, mounts nothing.
+//! What this room does not do: it asks no questions and prints nothing; it mounts only what [`Volume::mount`] is asked for.
 
 mod apply;
 mod contents;
@@ -21,15 +22,19 @@ mod device;
 mod error;
 mod kernel;
 mod mkfs;
+mod mount;
 mod plan;
 mod populate;
+mod reclaim;
 mod request;
 
 pub use apply::{Applied, Made, Populate, apply};
 pub use contents::{Contents, Gpt, Partition, Signature, Table, read};
 pub use device::{Device, DeviceKind, How, Selector, System, Use, find, list};
 pub use error::{Category, DiskError};
+pub use mount::{Access, Mounted, Volume, volume};
 pub use plan::{NewPartition, Plan, plan, plan_reset};
+pub use reclaim::plan_remove;
 pub use request::{Filesystem, Label, Request};
 
 /// One mebibyte: the alignment of everything we make.

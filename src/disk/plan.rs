@@ -17,7 +17,7 @@ pub(super) const UNFINISHED: &str = "snoforge-unfinished";
 /// Entries of a table that we make.
 const ENTRIES: u32 = 128;
 
-/// A change of a disk: [`plan`] and [`plan_reset`] make it, [`super::apply()`] does it. Printed or serialised, it is what a person says yes to.
+/// A change of a disk: [`plan`], [`plan_reset`] and [`super::plan_remove`] make it, [`super::apply()`] does it. Printed or serialised, it is what a person says yes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     pub(super) device: Device,
@@ -163,6 +163,18 @@ pub fn plan_reset(device: &Device, contents: &Contents, keep: &str) -> Result<Pl
 }
 
 fn refuse_device(device: &Device) -> Result<(), DiskError> {
+    refuse_kind(device)?;
+    if device.uses.is_empty() {
+        return Ok(());
+    }
+    Err(DiskError::InUse {
+        path: device.path.clone(),
+        uses: device.uses.clone(),
+    })
+}
+
+/// What cannot be written, in use or not.
+pub(super) fn refuse_kind(device: &Device) -> Result<(), DiskError> {
     let path = device.path.clone();
     match &device.kind {
         DeviceKind::Partition { of } => {
@@ -173,12 +185,6 @@ fn refuse_device(device: &Device) -> Result<(), DiskError> {
         }
         DeviceKind::Mapped => return Err(DiskError::IsMapped(path)),
         DeviceKind::Disk | DeviceKind::Image => {}
-    }
-    if !device.uses.is_empty() {
-        return Err(DiskError::InUse {
-            path,
-            uses: device.uses.clone(),
-        });
     }
     if device.read_only {
         return Err(DiskError::ReadOnly(path));
@@ -253,7 +259,7 @@ fn empty(contents: &Contents) -> bool {
 }
 
 /// The GPT of a disk that may be changed without `--wipe`.
-fn usable<'a>(device: &Device, contents: &'a Contents) -> Result<&'a Gpt, DiskError> {
+pub(super) fn usable<'a>(device: &Device, contents: &'a Contents) -> Result<&'a Gpt, DiskError> {
     let wipe = |found: String| DiskError::NeedsWipe {
         path: device.path.clone(),
         found,
@@ -326,7 +332,7 @@ fn place(gpt: &Gpt, there: &[Partition], size: u64) -> Option<u64> {
 }
 
 /// `sda5`, but `nvme0n1p5`: the kernel puts a `p` after a digit.
-fn node(device: &Device, number: u32) -> Option<PathBuf> {
+pub(super) fn node(device: &Device, number: u32) -> Option<PathBuf> {
     if device.kind == DeviceKind::Image {
         return None;
     }

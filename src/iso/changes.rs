@@ -1,7 +1,10 @@
 //! What a user wants of an ISO, and the regions that bring it about. Pure: nothing is written here, so that every limit is known
 //! before a gigabyte is copied.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
 
 use super::error::IsoError;
 use super::grow;
@@ -105,15 +108,55 @@ impl Plan {
     /// # Errors
     /// Something does not fit, or the ISO cannot do it.
     pub fn new(source: &dyn ReadAt, iso: &LiveIso, changes: &Changes) -> Result<Self, IsoError> {
-        let initrd = changed_initrd(iso, changes)?;
-        let packed = initrd
-            .as_ref()
-            .map(Initrd::write)
-            .transpose()
-            .map_err(|source| IsoError::Area {
-                offset: iso.area.offset,
-                source,
-            })?;
+        let packed = pack(iso, changes)?;
+        Self::with(source, iso, changes, packed)
+    }
+
+    /// Plans a change that embeds `config`: as it is (`bytes`) when it fits, else in the smallest form of the fit ladder, else in a larger
+    /// area. Also returns the steps that were tried.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn fitted(
+        source: &dyn ReadAt,
+        iso: &LiveIso,
+        (config, bytes): (&Config, &[u8]),
+        changes: &Changes,
+    ) -> Result<(Self, Vec<Step>), IsoError> {
+        let with = |bytes: &[u8]| Changes {
+            ignition: Change::Set(bytes.to_vec()),
+            ..changes.clone()
+        };
+        // No form is packed twice: packing is what takes time.
+        let done = RefCell::new(BTreeMap::new());
+        let packed_size = |bytes: &[u8]| {
+            let mut done = done.borrow_mut();
+            let packed = done
+                .entry(<[u8; 32]>::from(Sha256::digest(bytes)))
+                .or_insert_with(|| pack(iso, &with(bytes)).ok().flatten());
+            packed.as_ref().map_or(usize::MAX, Vec::len)
+        };
+        let area = usize::try_from(iso.area.length).unwrap_or(usize::MAX);
+        let fitted = ignition::fit::fit(bytes, config, area, &packed_size);
+        // Where the area has to grow anyway, nothing is won by another form.
+        let chosen = if fitted.fits { &fitted.bytes } else { bytes };
+        let changes = with(chosen);
+        let key = <[u8; 32]>::from(Sha256::digest(chosen));
+        let plan = match done.into_inner().remove(&key).flatten() {
+            Some(packed) => Self::with(source, iso, &changes, Some(packed))?,
+            // It says why it cannot be packed.
+            None => Self::new(source, iso, &changes)?,
+        };
+        Ok((plan, fitted.steps))
+    }
+
+    /// Plans a change whose embed area is `packed`; none when it stays.
+    fn with(
+        source: &dyn ReadAt,
+        iso: &LiveIso,
+        changes: &Changes,
+        packed: Option<Vec<u8>>,
+    ) -> Result<Self, IsoError> {
         let (kargs, warnings) = changed_kargs(iso, &changes.kargs)?;
         let old_size = grow::image_end(source, iso)?;
         let mut plan = Self {
@@ -143,6 +186,9 @@ impl Plan {
             None => {}
         }
         plan.keep_what_changes(source, wanted)?;
+        if keyfiles_replace_ip(iso, changes, plan.kargs.as_deref()) {
+            plan.warnings.push(Warning::Replaced);
+        }
         Ok(plan)
     }
 
@@ -209,32 +255,11 @@ impl Plan {
     }
 }
 
-/// The changes with `config` embedded, as it is (`bytes`) when it fits, else in the smallest form of the fit ladder; and the steps that
-/// were tried. Whether the area must grow is for [`Plan::new`] to see.
-///
-/// # Errors
-/// What is embedded already cannot be read.
-pub fn fit(
-    iso: &LiveIso,
-    config: &Config,
-    bytes: &[u8],
-    changes: &Changes,
-) -> Result<(Changes, Vec<Step>), IsoError> {
-    let with = |bytes: &[u8]| Changes {
-        ignition: Change::Set(bytes.to_vec()),
-        ..changes.clone()
-    };
-    changed_initrd(iso, &with(bytes))?;
-    let packed = |bytes: &[u8]| {
-        let initrd = changed_initrd(iso, &with(bytes)).ok().flatten();
-        let packed = initrd.and_then(|initrd| initrd.write().ok());
-        packed.map_or(usize::MAX, |packed| packed.len())
-    };
-    let area = usize::try_from(iso.area.length).unwrap_or(usize::MAX);
-    let fitted = ignition::fit::fit(bytes, config, area, &packed);
-    // Where the area has to grow anyway, nothing is won by another form.
-    let chosen = if fitted.fits { &fitted.bytes } else { bytes };
-    Ok((with(chosen), fitted.steps))
+/// The contents of the embed area, without its padding; none when it stays as it is.
+fn pack(iso: &LiveIso, changes: &Changes) -> Result<Option<Vec<u8>>, IsoError> {
+    let initrd = changed_initrd(iso, changes)?;
+    let packed = initrd.as_ref().map(Initrd::write).transpose();
+    packed.map_err(|source| IsoError::Pack { source })
 }
 
 /// None when the embed area stays as it is.
@@ -274,6 +299,19 @@ fn changed_initrd(iso: &LiveIso, changes: &Changes) -> Result<Option<Initrd>, Is
         !matches!(changes.ignition, Change::Set(_)) && !matches!(changes.network, Change::Set(_));
     let same = !changes.clear && nothing_set && initrd == *iso.initrd()?;
     Ok((!same).then_some(initrd))
+}
+
+/// Whether a change brings keyfiles and `ip=` together; keyfiles win (`live-iso.md` section 3).
+fn keyfiles_replace_ip(iso: &LiveIso, changes: &Changes, kargs: Option<&str>) -> bool {
+    let keyfiles = match &changes.network {
+        Change::Set(files) => !files.is_empty(),
+        Change::Keep if !changes.clear => iso.initrd().is_ok_and(|i| !i.keyfiles().is_empty()),
+        Change::Keep | Change::Remove => false,
+    };
+    let now = || iso.kargs.as_ref().and_then(|k| k.current().ok());
+    let ip = |kargs: &str| kargs.split_whitespace().any(|k| k.starts_with("ip="));
+    let touched = matches!(changes.network, Change::Set(_)) || kargs.is_some();
+    touched && keyfiles && kargs.or_else(now).is_some_and(ip)
 }
 
 fn changed_kargs(

@@ -96,6 +96,12 @@ pub enum IsoError {
         /// The reason.
         source: InitrdError,
     },
+    /// The contents of the embed area cannot be packed.
+    #[error("cannot pack the contents of the Ignition embed area")]
+    Pack {
+        /// The reason.
+        source: InitrdError,
+    },
     /// The kargs areas do not hold the same kernel arguments.
     #[error(
         "the kernel arguments differ between the embed areas: `{first}`, but `{other}` at byte {offset}"
@@ -195,6 +201,9 @@ pub enum IsoError {
     /// The output is there, and overwriting was not asked for.
     #[error("{0} exists already")]
     OutputExists(PathBuf),
+    /// The directory of the output is missing.
+    #[error("the directory {0} does not exist")]
+    NoDirectory(PathBuf),
     /// The output is the input.
     #[error("{0} is the ISO itself")]
     OutputIsInput(PathBuf),
@@ -269,7 +278,9 @@ impl IsoError {
     pub fn category(&self) -> Category {
         match self {
             Self::Open { .. } | Self::Busy(_) => Category::Environment,
-            Self::Read { .. } | Self::Write { .. } | Self::NoSpace { .. } => Category::Io,
+            Self::Read { .. } | Self::Write { .. } | Self::NoSpace { .. } | Self::Pack { .. } => {
+                Category::Io
+            }
             Self::NotAFile(_)
             | Self::Compressed(_)
             | Self::NotIso { .. }
@@ -288,6 +299,7 @@ impl IsoError {
             | Self::BadKeyfile { .. }
             | Self::BadIgnition(_)
             | Self::OutputExists(_)
+            | Self::NoDirectory(_)
             | Self::OutputIsInput(_)
             | Self::TooLarge { .. } => Category::Usage,
             Self::NoKargs
@@ -321,7 +333,7 @@ impl IsoError {
                 ));
             }
             Self::Incomplete { .. } => "download the ISO again",
-            Self::NotCoreOs(_) => {
+            Self::NotCoreOs(_) | Self::NotIso { .. } => {
                 "take the live ISO of the release: `rhcos-…-live.x86_64.iso` or `…-live-iso.x86_64.iso`"
             }
             Self::Area { .. } | Self::KargsDiffer { .. } => {
@@ -336,6 +348,13 @@ impl IsoError {
                 "keyfiles need RHCOS 4.10 or newer; use `ip=` kernel arguments"
             }
             Self::OutputExists(_) => "add --force to replace it, or choose another name",
+            Self::NoDirectory(_) => "make it, or choose another place",
+            Self::BadReplace(_) => "write key, old and new value, as in console=tty0=ttyS0",
+            Self::BadKarg { .. } => {
+                "both boot loaders get the same bytes, so nothing can be escaped: leave it away"
+            }
+            Self::TooLarge { .. } => "without --exact it is made smaller, or the area larger",
+            Self::NoSpace { .. } => "free some, or write to another filesystem",
             Self::OutputIsInput(_) => "leave -o away to change the ISO in place",
             Self::Busy(_) => "wait until the other snoforge is done",
             Self::ReadBack { .. } => {

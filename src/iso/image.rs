@@ -1,13 +1,11 @@
 //! A live ISO, opened: what it is, and what is embedded in it.
 
-use std::path::Path;
-
 use super::error::{InitrdError, IsoError};
 use super::initrd::{CONFIG, Initrd};
 use super::iso9660::Volume;
 use super::kargs::Kargs;
 use super::layout::{self, Features, IgnitionArea};
-use super::source::{Medium, ReadAt, read};
+use super::source::{ReadAt, read};
 
 /// A live ISO. Its embed area may hold garbage and its kargs areas may differ: then only what needs them fails.
 #[derive(Debug)]
@@ -26,16 +24,6 @@ pub struct LiveIso {
 }
 
 impl LiveIso {
-    /// Opens a medium for reading.
-    ///
-    /// # Errors
-    /// It cannot be opened, or is no CoreOS live ISO.
-    pub fn open(path: &Path) -> Result<(Medium, Self), IsoError> {
-        let medium = Medium::open(path)?;
-        let iso = Self::read(&medium)?;
-        Ok((medium, iso))
-    }
-
     /// Reads everything that describes it.
     ///
     /// # Errors

@@ -35,8 +35,8 @@ mod release;
 mod source;
 pub mod write;
 
-pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan, fit};
-pub use digest::digests;
+pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan};
+pub use digest::{Derived, digests};
 pub use error::{Category, InitrdError, IsoError};
 pub use extract::extract;
 pub use image::LiveIso;

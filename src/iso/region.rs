@@ -10,9 +10,9 @@ pub struct Region {
 }
 
 impl Region {
-    /// The byte after the last.
+    /// The byte after the last. The place may be out of a hostile record.
     pub fn end(&self) -> u64 {
-        self.offset + self.contents.len() as u64
+        self.offset.saturating_add(self.contents.len() as u64)
     }
 
     /// Copies what falls into `buffer`, which holds the bytes from `start` on.

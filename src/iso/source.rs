@@ -3,16 +3,22 @@
 //! Reads are by position and never beyond the end: a length out of a hostile header fails before anything is allocated.
 
 use std::io::{self, Seek as _, SeekFrom};
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err::os::unix::fs::FileExt as _;
+use rustix::fs::Advice;
 
 use super::error::IsoError;
 use super::region::Region;
 
 /// The most that is read into memory at once: 32 times the largest embed area we make.
 const READ_LIMIT: u64 = 128 << 20;
+
+/// The largest page of the architectures that OpenShift runs on.
+const PAGE: u64 = 64 << 10;
 
 /// Bytes that can be read at any position.
 pub trait ReadAt: Send + Sync + std::fmt::Debug {
@@ -27,6 +33,8 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     fn is_device(&self) -> bool {
         false
     }
+    /// Drops what is remembered of these bytes, so that the next read is from the medium; where nothing is, does nothing.
+    fn forget(&self, _range: Range<u64>) {}
 }
 
 impl ReadAt for &[u8] {
@@ -146,6 +154,14 @@ impl ReadAt for Medium {
 
     fn is_device(&self) -> bool {
         self.device
+    }
+
+    /// Clean pages only, and advice only.
+    fn forget(&self, range: Range<u64>) {
+        // A page that is covered in part would stay.
+        let start = range.start / PAGE * PAGE;
+        let length = NonZeroU64::new(range.end.next_multiple_of(PAGE) - start);
+        let _ = rustix::fs::fadvise(self.file.file(), start, length, Advice::DontNeed);
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) fn site(site: &Site) -> Vec<(Field, String)> {
         );
     }
     let Some(network) = &site.network else {
+        let foreign = lint(&site.kargs).into_iter();
+        notes.extend(foreign.map(|text| (Field::Karg, text)));
         return notes;
     };
     if site.hostname.is_none() {

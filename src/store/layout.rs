@@ -74,6 +74,24 @@ pub enum StoreError {
         /// Why not.
         reason: String,
     },
+    /// What is to be written does not fit.
+    #[error("{path} has too little room: {need} bytes to write, {have} bytes free")]
+    NoSpace {
+        /// The data directory.
+        path: PathBuf,
+        /// Bytes of disk that it takes.
+        need: u64,
+        /// Bytes free.
+        have: u64,
+    },
+    /// Of two data directories that must be apart, one is or contains the other.
+    #[error("{inner} is {}", if .inner == .outer { "given twice".to_owned() } else { format!("the same as, or inside, {}", .outer.display()) })]
+    Overlap {
+        /// One.
+        inner: PathBuf,
+        /// The other.
+        outer: PathBuf,
+    },
     /// A read or write failed.
     #[error("cannot {operation} {path}")]
     Io {
@@ -120,6 +138,10 @@ impl StoreError {
                 Some("run `precache download` again: it writes the file anew")
             }
             Self::UnknownImage(_) => Some("`precache list` prints the names of all images"),
+            Self::NoSpace { .. } => {
+                Some("free space, or use a larger partition; nothing was written there")
+            }
+            Self::Overlap { .. } => Some("name each directory once, and none inside another"),
             Self::AmbiguousName(_) | Self::Export { .. } | Self::Io { .. } => None,
         }
     }
@@ -157,6 +179,13 @@ impl Store {
             Ok(store)
         } else {
             Err(StoreError::NotAStore(root.to_owned()))
+        }
+    }
+
+    /// A store that may not be there yet: for looking only.
+    pub(super) fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
         }
     }
 

@@ -32,6 +32,22 @@ impl Store {
             Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
         }
     }
+
+    /// Keeps writers away while the store is read, without writing: readers share this lock. `None` where there is none to take:
+    /// no writer has been here, or the medium knows no locks.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while a writer is at work.
+    pub fn lock_shared(&self) -> Result<Option<StoreLock>, StoreError> {
+        let Ok(file) = fs_err::File::open(self.root().join(".lock")) else {
+            return Ok(None);
+        };
+        match file.file().try_lock_shared() {
+            Ok(()) => Ok(Some(StoreLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Busy(self.root().to_owned())),
+            Err(TryLockError::Error(_)) => Ok(None),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -46,7 +62,11 @@ mod tests {
         let refused = store.lock().unwrap_err();
         assert!(matches!(refused, StoreError::Busy(_)) && refused.hint().is_some());
         Store::open(dir.path()).unwrap();
+        assert!(matches!(store.lock_shared(), Err(StoreError::Busy(_))));
         drop(first);
+        let readers = [store.lock_shared().unwrap(), store.lock_shared().unwrap()];
+        assert!(matches!(store.lock(), Err(StoreError::Busy(_))));
+        drop(readers);
         store.lock().unwrap();
     }
 }

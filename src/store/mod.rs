@@ -5,7 +5,7 @@
 //! ├── snoforge.json           format version, inventory digest, groups        [`Header`]
 //! ├── imageset.yaml  inventory.json  mapping.txt  …
 //! ├── .lock                   held by the one process that writes             [`StoreLock`]
-//! ├── .partial/<hex>          blobs on their way; file length = bytes written so far
+//! ├── .partial/<hex>          blobs on their way; file length = bytes written so far. A copy also has `file-<hex>`: other files
 //! └── oci/                    OCI image layout 1.0.0 (image-spec `image-layout.md`)
 //!     ├── oci-layout  index.json                                              [`IndexEntry`]
 //!     └── blobs/sha256/<hex>  manifests, configs, layers; read-only once here
@@ -14,6 +14,7 @@
 //! Invariant: a file below `oci/blobs` was complete, had its digest and was synced when it got its name.
 //! Readers ([`Store::open`]) write nothing, so a store on read-only media works.
 
+mod copy;
 mod export;
 mod header;
 mod index;
@@ -27,6 +28,7 @@ mod read;
 mod source;
 mod verify;
 
+pub use copy::{CopyOutcome, CopyPlan, CopyReport, CopyTarget, Refused};
 pub use export::{artefact_name, dir_tgz, docker_archive, oci_archive};
 pub use header::{FORMAT, Header};
 pub use index::{IndexEntry, REF_NAME};

@@ -14,35 +14,26 @@
 //! One process writes at a time ([`super::StoreLock`]). Fetching, retries and resuming by Range are the fetch room's.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use rustix::fs::{Advice, FallocateFlags};
+use rustix::fs::Advice;
 
 use super::{Store, StoreError};
 use crate::oci::{Digest, Hasher};
+pub(super) use growing::Growing;
 
-/// Smaller files are not worth the extra call: the file system's own delayed allocation places them well.
-const RESERVE_FROM: u64 = 1 << 20;
-/// Writeback is started each time this much is new, so that the last sync is short.
-const WRITEBACK_EVERY: u64 = 16 << 20;
-/// A blob never has more than this unsynced: bounds what a crash of the machine loses and what Ctrl-C has to wait for.
-const SYNC_EVERY: u64 = 128 << 20;
+mod growing;
+
 /// One buffer of this size re-reads what an earlier run wrote.
 const REREAD: usize = 1 << 20;
-/// `IOV_MAX` of Linux.
-const MAX_SLICES: usize = 1024;
 
 /// A blob on its way, with the hash of what is written so far.
 pub struct Partial {
-    file: fs_err::File,
+    growing: Growing,
     digest: Digest,
-    size: u64,
-    written: u64,
-    pushed: u64,
-    synced: u64,
     hasher: Hasher,
 }
 
@@ -72,31 +63,12 @@ impl Store {
     /// # Errors
     /// The file cannot be opened, reserved ([`StoreError::is_full`]) or read.
     pub fn partial(&self, digest: &Digest, size: u64) -> Result<Partial, StoreError> {
-        let path = self.partial_path(digest);
-        let file = fs_err::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
         let mut partial = Partial {
-            file,
+            growing: Growing::open(&self.partial_path(digest), size)?,
             digest: digest.clone(),
-            size,
-            written: 0,
-            pushed: 0,
-            synced: 0,
             hasher: Hasher::new(digest.algorithm()),
         };
-        let there = partial.file.metadata();
-        let there = there.map_err(StoreError::io("stat", &path))?.len();
-        if there > size {
-            partial.restart()?;
-        } else {
-            partial.reread(there)?;
-        }
-        partial.reserve()?;
+        partial.reread()?;
         Ok(partial)
     }
 
@@ -190,12 +162,12 @@ impl StoreError {
 impl Partial {
     /// Bytes on disk, in order from the first: the offset that a resume asks for.
     pub fn written(&self) -> u64 {
-        self.written
+        self.growing.written()
     }
 
     /// Size of the whole blob in bytes.
     pub fn size(&self) -> u64 {
-        self.size
+        self.growing.size()
     }
 
     /// Writes the next bytes and hashes them.
@@ -203,18 +175,11 @@ impl Partial {
     /// # Errors
     /// More bytes than the blob has, or a failing write ([`StoreError::is_full`]).
     pub fn append(&mut self, chunks: &[Bytes]) -> Result<(), StoreError> {
-        let total: u64 = chunks.iter().map(|c| c.len() as u64).sum();
-        if total > self.size - self.written {
-            let past = io::Error::new(io::ErrorKind::InvalidData, "more bytes than declared");
-            return Err(self.error("append to", past));
-        }
-        self.write_all(chunks)
-            .map_err(|e| self.error("write", e.into()))?;
+        self.growing.write(chunks)?;
         for chunk in chunks {
             self.hasher.update(chunk);
         }
-        self.written += total;
-        self.push_out()
+        self.growing.push_out()
     }
 
     /// Throws away what is written and goes back to the first byte.
@@ -222,10 +187,8 @@ impl Partial {
     /// # Errors
     /// The file cannot be truncated or reserved again.
     pub fn restart(&mut self) -> Result<(), StoreError> {
-        self.file.set_len(0).map_err(|e| self.error("empty", e))?;
         self.hasher = Hasher::new(self.digest.algorithm());
-        (self.written, self.pushed, self.synced) = (0, 0, 0);
-        self.reserve()
+        self.growing.restart()
     }
 
     /// Makes what is written survive a crash of the machine.
@@ -233,11 +196,7 @@ impl Partial {
     /// # Errors
     /// The sync fails.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        if self.synced < self.written {
-            self.file.sync_data().map_err(|e| self.error("sync", e))?;
-            self.synced = self.written;
-        }
-        Ok(())
+        self.growing.sync()
     }
 
     /// Compares the digest; removes the file when it is wrong.
@@ -246,90 +205,43 @@ impl Partial {
     /// A wrong file cannot be removed.
     pub fn check(self) -> Result<Checked, StoreError> {
         let got = self.hasher.finish();
-        if got == self.digest && self.written == self.size {
-            let (file, digest) = (self.file, self.digest);
+        let whole = self.growing.written() == self.growing.size();
+        let (file, digest) = (self.growing.into_file(), self.digest);
+        if got == digest && whole {
             return Ok(Checked::Right(Finished { file, digest }));
         }
-        let path = self.file.path();
-        fs_err::remove_file(path).map_err(StoreError::io("remove", path))?;
+        fs_err::remove_file(file.path()).map_err(StoreError::io("remove", file.path()))?;
         Ok(Checked::Wrong { got })
     }
 
-    fn write_all(&self, chunks: &[Bytes]) -> Result<(), rustix::io::Errno> {
-        let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|c| IoSlice::new(c)).collect();
-        let mut rest = &mut slices[..];
-        let mut at = self.written;
-        while !rest.is_empty() {
-            let now = rest.get(..MAX_SLICES.min(rest.len())).unwrap_or_default();
-            let done = match rustix::io::pwritev(&self.file, now, at) {
-                Ok(0) if now.iter().any(|s| !s.is_empty()) => return Err(rustix::io::Errno::IO),
-                Err(rustix::io::Errno::INTR) => continue,
-                other => other?,
-            };
-            at += done as u64;
-            IoSlice::advance_slices(&mut rest, done);
-            if done == 0 {
-                break; // only empty slices are left
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts writeback of what is new and drops what is on the disk already from the page cache. `DONTNEED` does both without
-    /// waiting (`generic_fadvise` in the kernel); advice, so a file system that cannot is no error.
-    fn push_out(&mut self) -> Result<(), StoreError> {
-        if self.written - self.pushed >= WRITEBACK_EVERY {
-            let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
-            self.pushed = self.written;
-        }
-        if self.written - self.synced >= SYNC_EVERY {
-            self.sync()?;
-        }
-        Ok(())
-    }
-
-    fn reserve(&self) -> Result<(), StoreError> {
-        use rustix::io::Errno;
-        if self.size < RESERVE_FROM || self.written == self.size {
-            return Ok(());
-        }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, self.size) {
-            Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => {
-                Err(self.error("reserve space for", e.into()))
-            }
-            // Anything else means that this file system cannot reserve; the write itself will tell.
-            _ => Ok(()),
-        }
-    }
-
-    fn reread(&mut self, there: u64) -> Result<(), StoreError> {
-        let mut buffer = vec![0; REREAD.min(usize::try_from(there).unwrap_or(REREAD))];
-        let mut left = there;
+    /// Hashes what an earlier run wrote.
+    fn reread(&mut self) -> Result<(), StoreError> {
+        let mut left = self.growing.written();
+        let path = self.growing.file().path().to_owned();
+        let failed = |e: io::Error| StoreError::io("read", &path)(e);
+        let mut file = self.growing.file().file();
+        let mut buffer = vec![0; REREAD.min(usize::try_from(left).unwrap_or(REREAD))];
         while left > 0 {
             let room = usize::try_from(left).unwrap_or(REREAD).min(buffer.len());
             let part = buffer.get_mut(..room).unwrap_or_default();
-            match self.file.read(part) {
-                Ok(0) => return Err(self.error("read", io::ErrorKind::UnexpectedEof.into())),
+            match file.read(part) {
+                Ok(0) => return Err(failed(io::ErrorKind::UnexpectedEof.into())),
                 Ok(n) => {
                     self.hasher.update(part.get(..n).unwrap_or_default());
                     left -= n as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.error("read", e)),
+                Err(e) => return Err(failed(e)),
             }
         }
-        (self.written, self.pushed) = (there, there);
         Ok(())
-    }
-
-    fn error(&self, operation: &'static str, source: io::Error) -> StoreError {
-        StoreError::io(operation, self.file.path())(source)
     }
 }
 
 impl fmt::Debug for Partial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Partial({} {}/{})", self.digest, self.written, self.size)
+        let (written, size) = (self.written(), self.size());
+        write!(f, "Partial({} {written}/{size})", self.digest)
     }
 }
 

@@ -60,3 +60,24 @@ fn the_deed_is_done_once() {
     let again = run(home.path(), &line).expect(2);
     assert!(again.stderr.contains("hint:"), "{}", again.stderr);
 }
+
+#[test]
+fn a_reset_with_nothing_to_remove_is_done_already() {
+    if !installed(&["sgdisk"]) {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let disk = blank(home.path());
+    let made = ["-n1:0:+1M", "-n5:-1G:0", "-c5:data", &disk];
+    snoforge::exec::run("sgdisk", &made).unwrap();
+    let line = ["precache", "partition", "--reset", "--keep", "data"];
+    let line = [&line[..], &["-d", &disk, "--yes"]].concat();
+    let first = run(home.path(), &line).expect(0);
+    assert!(first.stdout.contains("removed"), "{}", first.stdout);
+    let image = fs_err::read(&disk).unwrap();
+    let again = run(home.path(), &line).expect(0);
+    assert!(again.stdout.contains("ready"), "{}", again.stdout);
+    assert!(fs_err::read(&disk).unwrap() == image);
+    let told = run(home.path(), &[&line[..], &["--output", "json"]].concat()).expect(0);
+    assert!(told.json()["applied"].is_null());
+}

@@ -172,6 +172,22 @@ fn refusals() {
         assert!(!bench.path("out.iso").exists());
     };
     fails(&["--ignition", "expired.ign"], "expired at 2024-01-02");
+    // Expiry is a matter of the real time.
+    let pinned = bench
+        .command(&[
+            "iso",
+            "build",
+            "--iso",
+            "live.iso",
+            "-o",
+            "out.iso",
+            "--ignition",
+            "expired.ign",
+        ])
+        .env("SOURCE_DATE_EPOCH", "1704070000")
+        .output()
+        .unwrap();
+    assert_eq!(pinned.status.code(), Some(2));
     fails(&["--ignition", "era-b.ign", "--ip", "10.0.0.5/24"], "--ip");
     fails(
         &[
@@ -195,6 +211,15 @@ fn refusals() {
         "hostname",
     );
     fails(&["--ignition", "missing.ign"], "missing.ign");
+    let nowhere = ["iso", "build", "--iso", "live.iso", "--ignition"];
+    let error = bench.fails(
+        2,
+        &[&nowhere[..], &["era-b.ign", "-o", "none/o.iso"]].concat(),
+    );
+    assert!(
+        error.contains("the directory none does not exist"),
+        "{error}"
+    );
     bench.write("other.ign", super::CONFIG);
     fails(&["--ignition", "other.ign"], "no bootstrap-in-place config");
     // The same config, not patched.
@@ -275,6 +300,35 @@ fn keyfiles_in_place_of_arguments() {
     let mut args: Vec<&str> = both.iter().map(String::as_str).collect();
     args.extend(["--network-keyfile", "a.nmconnection"]);
     assert!(bench.fails(2, &args).contains("cannot be used with"));
+    // What cannot be refused is warned about.
+    let words = [
+        "iso",
+        "build",
+        "--iso",
+        "live.iso",
+        "--ignition",
+        "era-b.ign",
+    ];
+    let more = [
+        "--network-keyfile",
+        "a.nmconnection",
+        "--karg",
+        "rd.neednet=1 ip=dhcp",
+        "--dry-run",
+        "-o",
+        "mixed.iso",
+    ];
+    let mixed = bench.run(&[&words[..], &more].concat());
+    let said = String::from_utf8_lossy(&mixed.stderr);
+    assert!(
+        said.contains("the keyfiles replace what `ip=` sets up"),
+        "{said}"
+    );
+    let plan = String::from_utf8_lossy(&mixed.stdout);
+    assert!(
+        plan.starts_with("would write ") && !bench.path("mixed.iso").exists(),
+        "{plan}"
+    );
 }
 
 const SITES: &str = "hostname,interface,ip,gateway,nameserver,installation-disk\n\
@@ -328,6 +382,19 @@ fn a_truck_of_machines() {
             "{site}"
         );
     }
+    // Run again, it goes on: what is there stays as it is.
+    fs_err::remove_file(bench.path("isos/bip-3.iso")).unwrap();
+    let inode = |name: &str| {
+        std::os::unix::fs::MetadataExt::ino(&fs_err::metadata(bench.path(name)).unwrap())
+    };
+    let before = inode("isos/bip-1.iso");
+    bench.ok(&args);
+    assert_eq!(inode("isos/bip-1.iso"), before);
+    let again = fs_err::read(bench.path("isos/sites.json")).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&again).unwrap(),
+        report
+    );
     // One machine alone gives the same ISO.
     bench.ok(&[
         "iso",

@@ -290,6 +290,10 @@ fn the_next_use_takes_an_interrupted_change_back() {
     bench.write("other.iso", "something else");
     let error = bench.fails(7, &["iso", "inspect", "other.iso"]);
     assert!(error.contains("delete the journal"), "{error}");
+    // Nor does it outlive the ISO that it is about.
+    bench.ok(&["iso", "reset", "--force", "-o", "other.iso", "live.iso"]);
+    bench.ok(&["iso", "inspect", "other.iso"]);
+    assert!(!bench.path(".other.iso.snoforge-journal").exists());
 }
 
 #[test]

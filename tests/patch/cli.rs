@@ -162,7 +162,7 @@ fn the_pull_secret_comes_from_the_credential_file() {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8(said).unwrap();
     assert!(
-        said.contains("pull secret for 1 registries") && !said.contains("czNjcjN0"),
+        said.contains("for 1 registries") && !said.contains("czNjcjN0"),
         "{said}"
     );
     let config = Config::parse(&fs_err::read(path("out")).unwrap()).unwrap();

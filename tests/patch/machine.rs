@@ -54,6 +54,7 @@ impl Machine {
             ("mountpoint", "[ -e \"$M/mounted\" ]"),
             ("findmnt", "echo /dev/sda5"),
             ("udevadm", ""),
+            ("blockdev", ""),
             ("agetty", ""),
             ("restorecon", ""),
             ("systemctl", ""),

@@ -446,7 +446,7 @@ fn the_pull_secret_is_left_alone_and_never_shown() {
     let before = stock("era-b");
     let without = plan(&before, &Options::default()).unwrap();
     assert!(without.notes.contains(&Note::Found(
-        "/root/.docker/config.json: no pull secret".to_owned()
+        "the config has no pull secret (its /root/.docker/config.json): the node can pull what needs no login".to_owned()
     )));
     assert!(
         !without

@@ -33,16 +33,17 @@ pub(crate) struct Certs {
 impl Certs {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let (_, mut config) = load(&self.file)?;
-        let now = context::clock();
+        let now = context::today();
         let (Some(duration), Some(out)) = (self.extend, &self.out) else {
             let survey = certs::survey(&config);
             warn(context, &self.file, &survey, now);
             let document = document(&self.file, &survey, now);
             return context.result(&document, || printable(&listing(&survey, now)));
         };
-        let done =
-            certs::extend(&mut config, now, duration).map_err(|e| refused(&self.file, &e))?;
-        atomic::write(out, &config.render())
+        let done = certs::extend(&mut config, context::clock(), duration)
+            .map_err(|e| refused(&self.file, &e))?;
+        // It holds private keys.
+        atomic::write_private(out, &config.render())
             .map_err(|e| Failure::new(Exit::Io, format!("cannot write {e}")))?;
         warn(context, out, &done.survey, now);
         let mut document = document(out, &done.survey, now);

@@ -100,7 +100,7 @@ pub(super) fn failure(path: &Path, error: &Error) -> Failure {
 }
 
 /// What a config says, without what would move the cursor or change the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| {
         if c.is_control() && c != '\n' && c != '\t' {
             '\u{fffd}'

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::Input;
-use super::sink::Sink;
+use super::sink::Target;
 use crate::cli::context::{Context, raw};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ignition::load;
-use crate::ignition::{Config, fit::Step};
-use crate::iso::{Change, Changes, IsoError, LiveIso, fit};
+use crate::ignition::fit::Step;
+use crate::iso::initrd::CONFIG;
+use crate::iso::{Change, Changes, IsoError, Plan};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -20,7 +21,7 @@ pub(crate) enum Ignition {
     /// Print the embedded Ignition config.
     Show(Show),
     /// Remove the embedded Ignition config.
-    Remove(Remove),
+    Remove(Target),
 }
 
 impl Ignition {
@@ -28,7 +29,7 @@ impl Ignition {
         match self {
             Self::Embed(args) => args.run(context),
             Self::Show(Show { input }) => raw(input.open(context)?.1.ignition()?),
-            Self::Remove(Remove { input, sink }) => sink.change(context, &input, |_| {
+            Self::Remove(target) => target.change(context, |_| {
                 Ok(Changes {
                     ignition: Change::Remove,
                     ..Changes::default()
@@ -48,9 +49,7 @@ pub(crate) struct Embed {
     #[arg(long)]
     exact: bool,
     #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
+    target: Target,
 }
 
 /// Flags of `show`.
@@ -60,18 +59,9 @@ pub(crate) struct Show {
     input: Input,
 }
 
-/// Flags of `remove`.
-#[derive(Debug, Args)]
-pub(crate) struct Remove {
-    #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
-}
-
 impl Embed {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        self.sink.preflight(&self.input)?;
+        self.target.preflight()?;
         let path = self.ignition_file.as_deref().unwrap_or(Path::new("-"));
         let (bytes, config) = load(path)?;
         if config.version().major() < 3 {
@@ -82,11 +72,10 @@ impl Embed {
             );
             return Err(Failure::new(Exit::Usage, message));
         }
-        self.sink.change(context, &self.input, |iso| {
+        self.target.carry_out(context, |medium, iso| {
             // An unreadable area holds nothing that could be kept.
-            let clear = self.sink.force && iso.initrd().is_err();
-            if !clear && !self.sink.force && iso.initrd()?.get(crate::iso::initrd::CONFIG).is_some()
-            {
+            let clear = self.target.force && iso.initrd().is_err();
+            if !self.target.force && iso.initrd()?.get(CONFIG).is_some() {
                 return Err(IsoError::HasIgnition.into());
             }
             let changes = Changes {
@@ -95,27 +84,17 @@ impl Embed {
                 ..Changes::default()
             };
             if self.exact {
-                return Ok(Changes {
+                let changes = Changes {
                     ignition: Change::Set(bytes),
                     ..changes
-                });
+                };
+                return Ok(Plan::new(medium, iso, &changes)?);
             }
-            fitted(context, iso, &config, &bytes, &changes)
+            let (plan, steps) = Plan::fitted(medium, iso, (&config, &bytes), &changes)?;
+            say_steps(context, &steps);
+            Ok(plan)
         })
     }
-}
-
-/// The changes with the config in a form that fits, as far as that can be; every step is said.
-pub(super) fn fitted(
-    context: &Context,
-    iso: &LiveIso,
-    config: &Config,
-    bytes: &[u8],
-    changes: &Changes,
-) -> Result<Changes, Failure> {
-    let (changes, steps) = fit(iso, config, bytes, changes)?;
-    say_steps(context, &steps);
-    Ok(changes)
 }
 
 /// One line for each step.

@@ -6,6 +6,7 @@ use super::Input;
 use super::sink::grouped;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
+use crate::cli::ignition::printable;
 use crate::iso::{ConfigReport, Report};
 
 /// Flags of `inspect`.
@@ -19,7 +20,7 @@ impl Inspect {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let (medium, iso) = self.input.open(context)?;
         let report = Report::new(&medium, &iso)?;
-        context.result(&report, || text(&report))
+        context.result(&report, || printable(&text(&report)))
     }
 }
 

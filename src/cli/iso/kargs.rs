@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Input;
-use super::sink::Sink;
+use super::sink::Target;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::iso::kargs::Edit;
@@ -19,7 +19,7 @@ pub(crate) enum Kargs {
     /// Delete, then append, then replace kernel arguments.
     Modify(Modify),
     /// Put the default kernel arguments back.
-    Reset(Reset),
+    Reset(Target),
 }
 
 impl Kargs {
@@ -27,7 +27,7 @@ impl Kargs {
         match self {
             Self::Show(args) => args.run(context),
             Self::Modify(args) => args.run(context),
-            Self::Reset(Reset { input, sink }) => sink.change(context, &input, |iso| {
+            Self::Reset(target) => target.change(context, |iso| {
                 iso.kargs()?.default()?;
                 Ok(Changes {
                     kargs: KargsChange::Reset,
@@ -81,9 +81,7 @@ pub(crate) struct Modify {
     #[arg(short, long, value_name = "KEY=OLD=NEW")]
     replace: Vec<String>,
     #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
+    target: Target,
 }
 
 impl Modify {
@@ -98,11 +96,7 @@ impl Modify {
         for note in site::lint(&words) {
             context.warn(&note);
         }
-        self.sink.change(context, &self.input, |iso| {
-            let keyfiles = iso.initrd().is_ok_and(|i| !i.keyfiles().is_empty());
-            if keyfiles && words.iter().any(|word| word.starts_with("ip=")) {
-                context.warn("the ISO has network keyfiles, which replace what `ip=` sets up");
-            }
+        self.target.change(context, |iso| {
             if edit.is_empty() {
                 // Differing areas are an error here too.
                 iso.kargs()?.current()?;
@@ -114,13 +108,4 @@ impl Modify {
             })
         })
     }
-}
-
-/// Flags of `reset`.
-#[derive(Debug, Args)]
-pub(crate) struct Reset {
-    #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
 }

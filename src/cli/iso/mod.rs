@@ -16,6 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::context::{Context, env_path};
 use super::exit::{Categorised, Exit, Failure};
+use super::ignition::printable;
 use crate::iso::{Category, IsoError, LiveIso, Medium, write};
 
 /// The verbs.
@@ -60,18 +61,31 @@ impl Iso {
 
 /// The ISO that a verb looks at.
 #[derive(Debug, Args)]
-pub(super) struct Input {
+pub(crate) struct Input {
     /// Live ISO: a file, or a device that it was written to.
     #[arg(value_name = "ISO")]
     iso: PathBuf,
 }
 
 impl Input {
-    /// Opens for reading, after taking back a change that was cut off.
     fn open(&self, context: &Context) -> Result<(Medium, LiveIso), Failure> {
-        recover(context, &self.iso)?;
-        Ok(LiveIso::open(&self.iso)?)
+        open(context, &self.iso)
     }
+}
+
+/// Opens for reading, after taking back a change that was cut off.
+fn open(context: &Context, iso: &Path) -> Result<(Medium, LiveIso), Failure> {
+    recover(context, iso)?;
+    let medium = Medium::open(iso)?;
+    let read = LiveIso::read(&medium).map_err(|e| named(iso, e))?;
+    Ok((medium, read))
+}
+
+/// Why an ISO cannot be read, with its name in front.
+fn named(iso: &Path, error: IsoError) -> Failure {
+    let mut failure = Failure::from(error);
+    failure.message = printable(&format!("{}: {}", iso.display(), failure.message));
+    failure
 }
 
 /// Takes a change back that was cut off.

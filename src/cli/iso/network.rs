@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Input;
-use super::sink::Sink;
+use super::sink::Target;
 use crate::cli::context::{Context, raw};
 use crate::cli::exit::{Exit, Failure};
-use crate::iso::{Change, Changes, IsoError, Keyfiles, LiveIso, check_keyfile};
+use crate::iso::{Change, Changes, IsoError, Keyfiles, check_keyfile};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -20,7 +20,7 @@ pub(crate) enum Network {
     /// Print the embedded keyfiles, or write them into a directory.
     Extract(Extract),
     /// Remove the embedded keyfiles.
-    Remove(Remove),
+    Remove(Target),
 }
 
 impl Network {
@@ -28,7 +28,7 @@ impl Network {
         match self {
             Self::Embed(args) => args.run(context),
             Self::Extract(args) => args.run(context),
-            Self::Remove(Remove { input, sink }) => sink.change(context, &input, |_| {
+            Self::Remove(target) => target.change(context, |_| {
                 Ok(Changes {
                     network: Change::Remove,
                     ..Changes::default()
@@ -45,9 +45,7 @@ pub(crate) struct Embed {
     #[arg(short, long, value_name = "FILE", required = true)]
     keyfile: Vec<PathBuf>,
     #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
+    target: Target,
 }
 
 /// Flags of `extract`.
@@ -60,43 +58,24 @@ pub(crate) struct Extract {
     input: Input,
 }
 
-/// Flags of `remove`.
-#[derive(Debug, Args)]
-pub(crate) struct Remove {
-    #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
-}
-
 impl Embed {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        self.sink.preflight(&self.input)?;
+        self.target.preflight()?;
         let files = keyfiles(&self.keyfile)?;
-        self.sink.change(context, &self.input, |iso| {
+        self.target.change(context, |iso| {
             if !iso.features.live_initrd_network {
                 return Err(IsoError::NetworkUnsupported.into());
             }
-            if !self.sink.force && !iso.initrd()?.keyfiles().is_empty() {
+            if !self.target.force && !iso.initrd()?.keyfiles().is_empty() {
                 return Err(IsoError::HasNetwork.into());
             }
-            warn_of_ip(context, iso);
             Ok(Changes {
                 network: Change::Set(files),
-                clear: self.sink.force && iso.initrd().is_err(),
+                clear: self.target.force && iso.initrd().is_err(),
                 may_grow: true,
                 ..Changes::default()
             })
         })
-    }
-}
-
-/// Keyfiles and `ip=` do not add up.
-fn warn_of_ip(context: &Context, iso: &LiveIso) {
-    let current = iso.kargs.as_ref().and_then(|k| k.current().ok());
-    let ip = |kargs: &str| kargs.split_whitespace().any(|word| word.starts_with("ip="));
-    if current.is_some_and(ip) {
-        context.warn("the kernel arguments have `ip=`: the keyfiles replace what it sets up");
     }
 }
 

@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::Input;
-use super::sink::Sink;
+use super::sink::Target;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::iso::Changes;
@@ -12,14 +11,12 @@ use crate::iso::Changes;
 #[derive(Debug, Args)]
 pub(crate) struct Reset {
     #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    sink: Sink,
+    target: Target,
 }
 
 impl Reset {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        self.sink.change(context, &self.input, |iso| {
+        self.target.change(context, |iso| {
             if iso
                 .kargs
                 .as_ref()

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Input, journal, recover};
+use super::{Input, journal, named, recover};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::iso::write::{self, Overwrite};
-use crate::iso::{Changes, LiveIso, Medium, Plan};
+use crate::iso::{Changes, LiveIso, Medium, Plan, Region};
 use crate::progress::Event;
 use crate::ui::format;
 
-/// Flags of verbs that change an ISO.
+/// The ISO that a verb changes, and its flags.
 #[derive(Debug, Args)]
-pub(super) struct Sink {
+pub(crate) struct Target {
+    #[command(flatten)]
+    input: Input,
     /// Write a new ISO there (`-`: stdout) and leave the old one; without it the ISO is changed in place.
     #[arg(short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -28,9 +30,9 @@ pub(super) struct Sink {
     dry_run: bool,
 }
 
-impl Sink {
+impl Target {
     /// Refuses an output that cannot be, before anything is read.
-    pub(super) fn preflight(&self, input: &Input) -> Result<(), Failure> {
+    pub(super) fn preflight(&self) -> Result<(), Failure> {
         match self.out.as_deref() {
             Some(out) if out == Path::new("-") => {
                 if std::io::stdout().is_terminal() && !self.dry_run {
@@ -39,7 +41,7 @@ impl Sink {
                 }
                 Ok(())
             }
-            Some(out) => Ok(write::preflight(&input.iso, out, self.overwrite())?),
+            Some(out) => Ok(write::preflight(&self.input.iso, out, self.overwrite())?),
             None => Ok(()),
         }
     }
@@ -48,39 +50,40 @@ impl Sink {
     pub(super) fn change(
         &self,
         context: &Context,
-        input: &Input,
         changes: impl FnOnce(&LiveIso) -> Result<Changes, Failure>,
     ) -> Result<(), Failure> {
-        self.preflight(input)?;
-        if !self.dry_run {
-            recover(context, &input.iso)?;
-        }
-        let medium = if self.out.is_none() && !self.dry_run {
-            Medium::open_for_writing(&input.iso)?
-        } else {
-            Medium::open(&input.iso)?
-        };
-        let iso = LiveIso::read(&medium)?;
-        let plan = Plan::new(&medium, &iso, &changes(&iso)?)?;
-        self.carry_out(context, &medium, &iso, &plan)
+        self.carry_out(context, |medium, iso| {
+            Ok(Plan::new(medium, iso, &changes(iso)?)?)
+        })
     }
 
-    fn carry_out(
+    /// Opens the ISO, asks for a plan, and carries it out.
+    pub(super) fn carry_out(
         &self,
         context: &Context,
-        medium: &Medium,
-        iso: &LiveIso,
-        plan: &Plan,
+        plan: impl FnOnce(&Medium, &LiveIso) -> Result<Plan, Failure>,
     ) -> Result<(), Failure> {
+        self.preflight()?;
+        let path = &self.input.iso;
+        if !self.dry_run {
+            recover(context, path)?;
+        }
+        let medium = if self.out.is_none() && !self.dry_run {
+            Medium::open_for_writing(path)?
+        } else {
+            Medium::open(path)?
+        };
+        let iso = LiveIso::read(&medium).map_err(|e| named(path, e))?;
+        let plan = &plan(&medium, &iso)?;
         for warning in &plan.warnings {
             context.warn(&warning.to_string());
         }
         if plan.grows {
-            grown(context, iso, plan);
+            grown(context, &iso, plan);
         }
         let to_stdout = self.out.as_deref() == Some(Path::new("-"));
         if !self.dry_run {
-            self.write(context, medium, plan)?;
+            self.write(context, &medium, plan)?;
         }
         let target = self.out.as_deref().unwrap_or(medium.path());
         let document = document(target, plan, self.dry_run);
@@ -140,17 +143,7 @@ pub(super) fn grown(context: &Context, iso: &LiveIso, plan: &Plan) {
 
 fn summary(target: &Path, plan: &Plan, dry_run: bool) -> String {
     let target = target.display();
-    let mut lines = Vec::new();
-    if dry_run {
-        for region in &plan.regions {
-            let length = grouped(region.contents.len() as u64);
-            lines.push(format!("would write {length} bytes at {}", region.offset));
-        }
-        if plan.old_size != plan.new_size {
-            let (old, new) = (grouped(plan.old_size), grouped(plan.new_size));
-            lines.push(format!("would change the size from {old} to {new} bytes"));
-        }
-    }
+    let mut lines = if dry_run { would(plan) } else { Vec::new() };
     if plan.used > 0 {
         lines.push(format!(
             "{target}: {} of {} bytes of the embed area in use",
@@ -170,6 +163,20 @@ fn summary(target: &Path, plan: &Plan, dry_run: bool) -> String {
         lines.push(format!("{target}: {what}"));
     }
     lines.join("\n")
+}
+
+/// What would be written, a line each.
+pub(super) fn would(plan: &Plan) -> Vec<String> {
+    let line = |region: &Region| {
+        let length = grouped(region.contents.len() as u64);
+        format!("would write {length} bytes at {}", region.offset)
+    };
+    let mut lines: Vec<String> = plan.regions.iter().map(line).collect();
+    if plan.old_size != plan.new_size {
+        let (old, new) = (grouped(plan.old_size), grouped(plan.new_size));
+        lines.push(format!("would change the size from {old} to {new} bytes"));
+    }
+    lines
 }
 
 /// What is written where.

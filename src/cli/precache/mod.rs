@@ -2,14 +2,16 @@
 
 mod cached;
 mod contents;
+mod copy;
 pub(super) mod download;
 mod export;
 mod file;
 mod finish;
 pub(super) mod partition;
-mod plan;
+mod place;
+pub(super) mod plan;
 mod push;
-mod serve;
+pub(super) mod serve;
 
 use clap::Subcommand;
 
@@ -42,6 +44,9 @@ pub(super) enum Precache {
     /// Remove what the inventory no longer names.
     #[command(after_help = "Example:\n  snoforge precache prune -f /mnt --dry-run")]
     Prune(contents::Prune),
+    /// Copy a data directory onto other disks: only what is missing, all at once, read back.
+    #[command(after_help = copy::HELP)]
+    Copy(copy::Copy),
     /// Hand images to other tools.
     #[command(
         after_help = "Example:\n  snoforge precache export -f /mnt --format dir-tgz --all -o archives/"
@@ -69,6 +74,7 @@ impl Precache {
             Self::Verify(args) => args.run(context),
             Self::List(args) => args.run(context),
             Self::Prune(args) => args.run(context),
+            Self::Copy(args) => args.run(context),
             Self::Export(args) => args.run(context),
             Self::Push(args) => args.run(context),
             Self::Serve(args) => args.run(context),

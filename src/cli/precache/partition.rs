@@ -69,7 +69,16 @@ enum Fs {
 
 impl Partition {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let plan = self.plan()?;
+        let plan = match self.plan() {
+            Err(DiskError::NothingToRemove { path, label }) => {
+                let document = json!({"plan": null, "applied": null});
+                return context.result(&document, || {
+                    let path = path.display();
+                    format!("{path}: ready for a retry: there is no partition besides `{label}`, nothing was changed")
+                });
+            }
+            other => other?,
+        };
         if self.dry_run {
             return context.result(&json!({"plan": plan, "applied": null}), || plan.to_string());
         }
@@ -100,11 +109,11 @@ impl Partition {
         )
     }
 
-    fn plan(&self) -> Result<Plan, Failure> {
+    fn plan(&self) -> Result<Plan, DiskError> {
         let device = disk::find(&System::host(), &Selector::from(self.device.as_str()))?;
         let contents = disk::read(&device)?;
         if let Some(keep) = &self.keep {
-            return Ok(disk::plan_reset(&device, &contents, keep)?);
+            return disk::plan_reset(&device, &contents, keep);
         }
         let request = Request {
             size_mib: self.size * 1024,
@@ -117,12 +126,12 @@ impl Partition {
             },
             wipe: self.wipe,
         };
-        Ok(disk::plan(&device, &contents, &request)?)
+        disk::plan(&device, &contents, &request)
     }
 }
 
 /// Asks for a typed `yes`; where partitions are lost, for the device's name, which nobody types by habit.
-fn confirm(plan: &Plan) -> Result<(), Failure> {
+pub(in crate::cli) fn confirm(plan: &Plan) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         let failure = Failure::new(

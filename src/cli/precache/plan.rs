@@ -10,7 +10,7 @@ use crate::store::{Expected, Store, StoreError};
 
 /// An opened data directory.
 #[derive(Debug)]
-pub(super) struct DataDir {
+pub(in crate::cli) struct DataDir {
     /// The store in it.
     pub store: Store,
 }
@@ -20,7 +20,7 @@ impl DataDir {
     ///
     /// # Errors
     /// It is no data directory.
-    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+    pub(in crate::cli) fn open(folder: &Path) -> Result<Self, Failure> {
         Ok(Self {
             store: Store::open(folder)?,
         })
@@ -30,7 +30,7 @@ impl DataDir {
     ///
     /// # Errors
     /// There is none, or it is not readable.
-    pub(super) fn inventory(&self) -> Result<Inventory, Failure> {
+    pub(in crate::cli) fn inventory(&self) -> Result<Inventory, Failure> {
         let path = self.store.root().join("inventory.json");
         let found = read_lock(&path)?;
         found.ok_or_else(|| {
@@ -62,13 +62,17 @@ fn manifests(inventory: &Inventory) -> impl Iterator<Item = Descriptor> {
 impl Categorised for StoreError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NotAStore(_) | Self::UnknownImage(_) | Self::AmbiguousName(_) => Exit::Usage,
+            Self::NotAStore(_)
+            | Self::UnknownImage(_)
+            | Self::AmbiguousName(_)
+            | Self::Overlap { .. } => Exit::Usage,
             Self::Busy(_) => Exit::Environment,
             Self::NewerFormat { .. } | Self::Export { .. } => Exit::Unsupported,
             Self::Missing(_)
             | Self::Damaged { .. }
             | Self::Malformed { .. }
             | Self::Manifest { .. } => Exit::Verification,
+            Self::NoSpace { .. } => Exit::Io,
             Self::Io { source, .. } => source.exit(),
         }
     }

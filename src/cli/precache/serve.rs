@@ -1,4 +1,4 @@
-//! `precache serve`: the store as a read-only registry.
+//! `precache serve` and `node serve`: the store as a read-only registry.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::plan::DataDir;
 use crate::cli::context::{Context, block_on, env, on_interrupt};
 use crate::cli::exit::{Categorised, Exit, Failure};
+use crate::inventory::lock::Inventory;
 use crate::node::registry::{Registry, RegistryError, serve};
 
 /// Flags of `serve`.
@@ -25,8 +26,13 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let registry = Registry::open(DataDir::open(&self.folder)?.store)?;
+    /// Serves until interrupted.
+    ///
+    /// # Errors
+    /// No data directory, or the address cannot be listened on.
+    pub(in crate::cli) fn run(self, context: &Context) -> Result<(), Failure> {
+        let data = DataDir::open(&self.folder)?;
+        let registry = registry(&data, data.inventory().ok().as_ref())?;
         let repositories = registry.repositories();
         block_on(async {
             let listener = TcpListener::bind(self.listen).await.map_err(|e| {
@@ -53,6 +59,21 @@ impl Serve {
             .await?)
         })
     }
+}
+
+/// The registry of a data directory. Without an inventory (a layout of another tool) blobs are served as they are.
+///
+/// # Errors
+/// The index cannot be read.
+pub(in crate::cli) fn registry(
+    data: &DataDir,
+    inventory: Option<&Inventory>,
+) -> Result<Registry, RegistryError> {
+    let registry = Registry::open(data.store.clone())?;
+    Ok(match inventory {
+        Some(inventory) => registry.expecting(inventory.blobs.clone()),
+        None => registry,
+    })
 }
 
 impl Categorised for RegistryError {

@@ -116,6 +116,27 @@ pub(super) fn dropin_path(unit: &str) -> String {
     format!("/etc/systemd/system/{unit}.d/{DROPIN}")
 }
 
+/// What the patch brings to an installed system, without what belongs to the site: its time servers and the hostname.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Footprint {
+    /// Units in `/etc/systemd/system`.
+    pub units: Vec<&'static str>,
+    /// Absolute paths of the other files.
+    pub files: Vec<String>,
+}
+
+impl Footprint {
+    /// All of it, whatever the options were.
+    pub fn installed() -> Self {
+        let hooks = super::installed::HOOKS.map(dropin_path);
+        let named = [SCRIPT, REGISTRIES, MOTD].map(str::to_owned);
+        Self {
+            units: UNITS.to_vec(),
+            files: named.into_iter().chain(hooks).collect(),
+        }
+    }
+}
+
 /// Whether a file of the live config is ours.
 pub(super) fn is_ours(path: &str) -> bool {
     let named = [SCRIPT, REGISTRIES, MOTD, CHRONY, CHRONY_ENV];

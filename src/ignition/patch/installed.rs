@@ -5,7 +5,7 @@ use super::fcc::{Document, FILES, UNITS};
 use super::{Note, Options, PatchError, legacy};
 
 /// Units of the installed stage that pull images. They come from the machine-config operator and are in no file that we see.
-const HOOKS: [&str; 5] = [
+pub(super) const HOOKS: [&str; 5] = [
     "machine-config-daemon-pull.service",
     "machine-config-daemon-firstboot.service",
     "nodeip-configuration.service",

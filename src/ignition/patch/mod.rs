@@ -27,6 +27,7 @@ mod options;
 mod plan;
 mod registries;
 
+pub use assets::Footprint;
 pub use error::PatchError;
 pub use options::{Loader, Options};
 pub use plan::{Note, Plan, plan, release_images};

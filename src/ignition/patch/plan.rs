@@ -289,8 +289,8 @@ impl Planner {
             .and_then(|a| a.as_object())
             .map_or(0, serde_json::Map::len);
         self.note(Note::Found(match registries {
-            0 => format!("{PULL_SECRET}: no pull secret"),
-            count => format!("{PULL_SECRET}: pull secret for {count} registries"),
+            0 => format!("the config has no pull secret (its {PULL_SECRET}): the node can pull what needs no login"),
+            count => format!("the config has a pull secret (its {PULL_SECRET}) for {count} registries"),
         }));
         Ok(())
     }

@@ -96,7 +96,7 @@ pub(super) fn expand(
         _ => return Err(InitrdError::Unknown(at)),
     };
     if expanded.len() > limit {
-        return Err(InitrdError::TooLarge(limit));
+        return Err(InitrdError::TooLarge(super::MAX_EXPANDED));
     }
     Ok((expanded, rest))
 }

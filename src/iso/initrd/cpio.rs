@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Member, Members};
+use super::{MAX_EXPANDED, Member, Members};
 use crate::iso::error::InitrdError;
 
 const HEADER: usize = 110;
@@ -29,11 +29,16 @@ pub(super) fn is_cpio(bytes: &[u8]) -> bool {
     bytes.starts_with(b"070701") || bytes.starts_with(b"070702")
 }
 
-/// Contents of hard-linked files, by device and inode.
+/// Names of hard-linked files, by device and inode.
 type Links = BTreeMap<(u32, u32, u32), Vec<String>>;
 
-/// Reads one archive into `members` (a later member replaces an earlier one); returns the bytes after it.
-pub(super) fn read<'a>(bytes: &'a [u8], members: &mut Members) -> Result<&'a [u8], InitrdError> {
+/// Reads one archive into `members` (a later member replaces an earlier one); returns the bytes after it. `room` is what hard links may
+/// still multiply their data to, in bytes.
+pub(super) fn read<'a>(
+    bytes: &'a [u8],
+    members: &mut Members,
+    room: &mut usize,
+) -> Result<&'a [u8], InitrdError> {
     let mut rest = bytes;
     let mut links = Links::new();
     loop {
@@ -53,25 +58,28 @@ pub(super) fn read<'a>(bytes: &'a [u8], members: &mut Members) -> Result<&'a [u8
                 reason: "a name stands for something else",
             });
         }
-        linked(&header, &name, &member, members, &mut links);
+        let others = linked(&header, &name, &mut links);
+        let copies = others.len().saturating_mul(member.data.len());
+        *room = room
+            .checked_sub(copies)
+            .ok_or(InitrdError::TooLarge(MAX_EXPANDED))?;
+        for other in others.iter().filter(|_| copies > 0) {
+            if let Some(other) = members.get_mut(other) {
+                other.data.clone_from(&member.data);
+            }
+        }
         members.insert(name, member);
     }
 }
 
-/// Of hard links, only one carries the data; each of ours gets them.
-fn linked(header: &Header<'_>, name: &str, member: &Member, all: &mut Members, links: &mut Links) {
+/// The names so far of a file with hard links: only one of them carries the data, each of ours gets them.
+fn linked<'a>(header: &Header<'_>, name: &str, links: &'a mut Links) -> &'a [String] {
     if header.nlink < 2 || header.mode & TYPE_MASK == TYPE_DIRECTORY {
-        return;
+        return &[];
     }
     let names = links.entry(header.inode).or_default();
     names.push(name.to_owned());
-    if !member.data.is_empty() {
-        for other in names.iter() {
-            if let Some(other) = all.get_mut(other) {
-                other.data.clone_from(&member.data);
-            }
-        }
-    }
+    names
 }
 
 struct Header<'a> {

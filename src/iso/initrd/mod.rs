@@ -66,17 +66,19 @@ impl Initrd {
     /// Reads an embed area or an initramfs file.
     ///
     /// # Errors
-    /// An unknown format, a damaged stream, or more than 64 MiB.
+    /// An unknown format, a damaged stream, or more than 64 MiB in all.
     pub fn read(bytes: &[u8]) -> Result<Self, InitrdError> {
         let mut members = Members::new();
         let mut rest = skip_padding(bytes);
+        let (mut left, mut room) = (MAX_EXPANDED, MAX_EXPANDED);
         while !rest.is_empty() {
             let at = bytes.len() - rest.len();
             rest = if cpio::is_cpio(rest) {
-                cpio::read(rest, &mut members)?
+                cpio::read(rest, &mut members, &mut room)?
             } else {
-                let (expanded, after) = compress::expand(rest, at, MAX_EXPANDED)?;
-                archives(&expanded, &mut members)?;
+                let (expanded, after) = compress::expand(rest, at, left)?;
+                left -= expanded.len();
+                archives(&expanded, &mut members, &mut room)?;
                 after
             };
             rest = skip_padding(rest);
@@ -152,10 +154,10 @@ impl Initrd {
 }
 
 /// The archives within one compressed stream: the kernel accepts several, and padding.
-fn archives(expanded: &[u8], members: &mut Members) -> Result<(), InitrdError> {
+fn archives(expanded: &[u8], members: &mut Members, room: &mut usize) -> Result<(), InitrdError> {
     let mut rest = skip_padding(expanded);
     while !rest.is_empty() {
-        rest = skip_padding(cpio::read(rest, members)?);
+        rest = skip_padding(cpio::read(rest, members, room)?);
     }
     Ok(())
 }

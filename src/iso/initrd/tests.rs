@@ -135,6 +135,37 @@ fn hard_links_all_have_the_data() {
     );
 }
 
+/// A few kilobytes that would be gigabytes in memory.
+#[test]
+fn what_grows_without_end_is_refused() {
+    let zeroes = |mebibytes: usize| {
+        let file = with(&[("f", vec![0; mebibytes << 20].as_slice())]);
+        compress::xz(&[archive(&file.members)]).unwrap()
+    };
+    let many = [zeroes(40), vec![0; 4], zeroes(40)].concat();
+    assert!(matches!(
+        Initrd::read(&many),
+        Err(InitrdError::TooLarge(MAX_EXPANDED))
+    ));
+    let mut links = Members::new();
+    for n in 0..100 {
+        let data = vec![b'x'; if n == 99 { 1 << 20 } else { 0 }];
+        links.insert(format!("{n:02}"), Member::new(FILE_MODE, data));
+    }
+    // One inode with a hundred names: every header says so.
+    let mut linked = archive(&links);
+    for at in 0..linked.len() - 110 {
+        if linked[at..].starts_with(b"070701") && linked[at + 14..].starts_with(b"00008180") {
+            linked[at + 6..at + 14].copy_from_slice(b"00000001");
+            linked[at + 38..at + 46].copy_from_slice(b"00000064");
+        }
+    }
+    assert!(matches!(
+        Initrd::read(&linked),
+        Err(InitrdError::TooLarge(MAX_EXPANDED))
+    ));
+}
+
 #[test]
 fn wrong_bytes_are_named() {
     let good = with(&[("a", b"1")]).write().unwrap();

@@ -33,6 +33,8 @@ const MAX_DESCRIPTORS: u64 = 64;
 /// A directory of 16 MiB has 100,000 entries.
 const MAX_DIRECTORY: u32 = 16 << 20;
 const MAX_ENTRIES: usize = 1 << 20;
+/// `PATH_MAX`
+const MAX_PATH: usize = 4096;
 
 /// A sector address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -236,6 +238,12 @@ impl Tree {
         while let Some((prefix, directory)) = open.pop() {
             for entry in self.list(source, directory)? {
                 let path = format!("{prefix}{}", entry.name);
+                if path.len() > MAX_PATH {
+                    return Err(IsoError::NotIso {
+                        offset: entry.record_at,
+                        reason: "a path is too long",
+                    });
+                }
                 if let (true, Some(extent)) = (entry.is_dir, entry.extent()) {
                     if !seen.insert(extent.lba) {
                         return Err(IsoError::NotIso {

@@ -8,19 +8,26 @@ use std::fmt;
 
 use crate::iso::error::IsoError;
 
-/// Something that reaches the kernel in another form.
+/// Something that the user should know about kernel arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    karg: String,
+pub enum Warning {
+    /// This one reaches the kernel in another form.
+    Quoted(String),
+    /// The embedded keyfiles win over `ip=`.
+    Replaced,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the kernel argument `{}` has quotes, which GRUB moves to its beginning; the kernel takes both for the same",
-            self.karg
-        )
+        match self {
+            Self::Quoted(karg) => write!(
+                f,
+                "the kernel argument `{karg}` has quotes, which GRUB moves to its beginning; the kernel takes both for the same"
+            ),
+            Self::Replaced => f.write_str(
+                "there are network keyfiles and `ip=` kernel arguments: the keyfiles replace what `ip=` sets up, but for its host name",
+            ),
+        }
     }
 }
 
@@ -48,9 +55,7 @@ pub fn check(text: &str) -> Result<Option<Warning>, IsoError> {
         return bad("an unbalanced quote".to_owned());
     }
     let quoted = text.contains(['"', '\'']);
-    Ok(quoted.then(|| Warning {
-        karg: text.to_owned(),
-    }))
+    Ok(quoted.then(|| Warning::Quoted(text.to_owned())))
 }
 
 fn fate(c: char) -> Option<&'static str> {

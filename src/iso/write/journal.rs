@@ -196,15 +196,7 @@ impl Journal {
 
     /// Removes the journal.
     pub(super) fn end(self) -> Result<(), IsoError> {
-        self.durable(|| {
-            for path in [self.path.clone(), done(&self.path)] {
-                match fs_err::remove_file(path) {
-                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                    _ => {}
-                }
-            }
-            Ok(())
-        })
+        self.durable(|| discard(&self.path))
     }
 
     fn durable(&self, change: impl FnOnce() -> io::Result<()>) -> Result<(), IsoError> {
@@ -216,6 +208,17 @@ impl Journal {
                 source,
             })
     }
+}
+
+/// Removes a journal of either kind, if there is one.
+pub(super) fn discard(path: &Path) -> io::Result<()> {
+    for path in [path.to_owned(), done(path)] {
+        match fs_err::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn done(path: &Path) -> PathBuf {

@@ -6,6 +6,7 @@
 mod copy;
 mod journal;
 mod output;
+mod temporary;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use super::source::{Medium, ReadAt};
 use crate::disk;
 use journal::Journal;
 
-pub use output::{Overwrite, preflight, to_file, to_stream};
+pub use output::{Overwrite, is_made, preflight, to_file, to_stream};
 
 /// What in-place changes are written to.
 pub(super) trait Target: ReadAt {
@@ -27,7 +28,7 @@ pub(super) trait Target: ReadAt {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Changes the size; a device keeps its own.
     fn set_len(&self, size: u64) -> io::Result<()>;
-    /// Makes what was written durable, and forgets it, so that it is read from the medium again.
+    /// Makes what was written durable.
     fn sync(&self) -> io::Result<()>;
 }
 
@@ -44,15 +45,8 @@ impl Target for Medium {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file().sync_all()?;
-        forget(self.file());
-        Ok(())
+        self.file().sync_all()
     }
-}
-
-/// Drops clean pages, so that a read-back does not see our own memory. Advice only: it may be ignored.
-fn forget(file: &fs_err::File) {
-    let _ = rustix::fs::fadvise(file.file(), 0, None, rustix::fs::Advice::DontNeed);
 }
 
 /// Where the journal of an ISO is: beside a file; for a device, in `state`, named by its serial number or its path.
@@ -126,9 +120,10 @@ fn apply(target: &dyn Target, plan: &Plan) -> io::Result<()> {
     target.sync()
 }
 
-/// Reads every region back.
+/// Reads every region back, from the medium where that can be had.
 fn verify(source: &dyn ReadAt, path: &Path, regions: &[Region]) -> Result<(), IsoError> {
     for region in regions {
+        source.forget(region.offset..region.end());
         let mut found = vec![0; region.contents.len()];
         source
             .read_exact_at(region.offset, &mut found)

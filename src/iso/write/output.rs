@@ -1,16 +1,18 @@
 //! A changed ISO as a new file, or as a stream.
 
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use fs_err::os::unix::fs::FileExt as _;
-use tempfile::NamedTempFile;
 
-use super::{Medium, Plan, copy, forget, verify};
+use super::journal::discard;
+use super::temporary::Temporary;
+use super::{Medium, Plan, copy, journal_path, verify};
 use crate::io::atomic::sync_dir;
 use crate::iso::error::IsoError;
-use crate::iso::source::ReadAt as _;
+use crate::iso::region::Region;
+use crate::iso::source::{ReadAt as _, read};
 use crate::progress::{Event, Reporter};
 
 const BUFFER: u64 = 1 << 20;
@@ -22,6 +24,19 @@ pub enum Overwrite {
     Refuse,
     /// It may.
     Replace,
+}
+
+/// Whether the output of this plan is there already, made by an earlier run: its size and every changed place are the plan's. It got
+/// its name only when it was whole, so the rest is the base.
+pub fn is_made(output: &Path, plan: &Plan) -> bool {
+    let Ok(medium) = Medium::open(output) else {
+        return false;
+    };
+    let holds = |region: &Region| {
+        let found = read(&medium, region.offset, region.contents.len() as u64);
+        found.is_ok_and(|found| found == region.contents)
+    };
+    medium.size() == plan.new_size && plan.regions.iter().all(holds)
 }
 
 /// Refuses an output that cannot be, before any work.
@@ -64,19 +79,18 @@ pub fn to_file(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let temporary = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(directory)
-        .map_err(failed)?;
-    let file = reopen(&temporary).map_err(failed)?;
+    let temporary = Temporary::new(directory).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => IsoError::NoDirectory(directory.to_owned()),
+        _ => failed(source),
+    })?;
+    let file = temporary.file();
     let size = plan.old_size.min(plan.new_size);
     let done = |bytes| reporter.report(Event::Advanced { id, bytes });
-    if copy::share(medium, &file) {
+    if copy::share(medium, file) {
         done(size);
     } else {
         room(directory, output, plan.new_size)?;
-        copy::copy(medium, &file, size, done).map_err(failed)?;
+        copy::copy(medium, file, size, done).map_err(failed)?;
     }
     file.set_len(plan.new_size).map_err(failed)?;
     for region in &plan.regions {
@@ -84,31 +98,16 @@ pub fn to_file(
             .map_err(failed)?;
     }
     file.sync_all().map_err(failed)?;
-    publish(temporary, output, overwrite)?;
+    temporary
+        .publish(output, overwrite)
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => IsoError::OutputExists(output.to_owned()),
+            _ => failed(source),
+        })?;
+    // A journal that lies beside it is of the ISO that was replaced.
+    discard(&journal_path(output, directory)).map_err(failed)?;
     sync_dir(directory).map_err(failed)?;
-    forget(&file);
     verify(&Medium::open(output)?, output, &plan.regions)
-}
-
-/// A second handle that names the file in its errors; the temporary one only renames and removes.
-fn reopen(temporary: &NamedTempFile) -> io::Result<fs_err::File> {
-    fs_err::OpenOptions::new()
-        .write(true)
-        .open(temporary.path())
-}
-
-fn publish(temporary: NamedTempFile, output: &Path, overwrite: Overwrite) -> Result<(), IsoError> {
-    let persisted = match overwrite {
-        Overwrite::Refuse => temporary.persist_noclobber(output),
-        Overwrite::Replace => temporary.persist(output),
-    };
-    persisted.map(drop).map_err(|e| match e.error.kind() {
-        io::ErrorKind::AlreadyExists => IsoError::OutputExists(output.to_owned()),
-        _ => IsoError::Write {
-            path: output.to_owned(),
-            source: e.error,
-        },
-    })
 }
 
 /// A copy that cannot be finished is not begun.

@@ -258,7 +258,8 @@ fn outputs_are_whole_or_absent() {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("in.iso"), dir.path().join("out.iso"));
     fs_err::write(&input, &pristine).unwrap();
-    let (medium, iso) = LiveIso::open(&input).unwrap();
+    let medium = Medium::open(&input).unwrap();
+    let iso = LiveIso::read(&medium).unwrap();
     for config in [noise(3000), noise(300_000)] {
         let plan = Plan::new(&medium, &iso, &changes(Change::Set(config))).unwrap();
         let expected = fixtures::apply(pristine.clone(), &plan);

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::any;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     IF_RANGE, LINK, RANGE,
@@ -43,6 +44,8 @@ impl Refusal {
 
 /// What is asked for.
 struct Ask {
+    /// HEAD: nothing of a blob is read.
+    head: bool,
     headers: HeaderMap,
     query: BTreeMap<String, String>,
 }
@@ -64,6 +67,7 @@ async fn handle(State(registry): State<Arc<Registry>>, rest: String, request: Re
     let head = request.method() == Method::HEAD;
     let answered = if head || request.method() == Method::GET {
         let ask = Ask {
+            head,
             query: query(request.uri().query().unwrap_or_default()),
             headers: request.headers().clone(),
         };
@@ -192,6 +196,10 @@ async fn blob(registry: &Registry, digest: Digest, ask: &Ask) -> Result<Response
         let message = format!("{digest} is not in the store");
         return Err(Refusal::not_found("BLOB_UNKNOWN", message));
     };
+    if let Some(expected) = registry.sizes.get(&digest).filter(|n| **n != size) {
+        let detail = format!("{size} bytes instead of {expected}");
+        return Err(internal(&StoreError::Damaged { digest, detail }));
+    }
     let text = digest.to_string();
     let mut answer = content("application/octet-stream", &text).header(ACCEPT_RANGES, "bytes");
     if unchanged(ask, &text) {
@@ -214,14 +222,21 @@ async fn blob(registry: &Registry, digest: Digest, ask: &Ask) -> Result<Response
             return finish(answer.header(CONTENT_LENGTH, 0), Body::empty());
         }
     };
+    let answer = answer.header(CONTENT_LENGTH, end - start);
+    if ask.head {
+        return finish(answer, Body::empty());
+    }
     let path = registry.store.blob_path(&digest);
     let stream = read_range(&path, start, end)
         .await
         .map_err(|e| internal(&e))?;
-    finish(
-        answer.header(CONTENT_LENGTH, end - start),
-        Body::from_stream(stream),
-    )
+    // The first piece is there before the status goes out: a disk that cannot be read gives an error that says so. Later the
+    // connection is cut, which no client takes for the end.
+    let mut stream = Box::pin(stream);
+    let first = stream.try_next().await.map_err(|e| internal(&e))?;
+    let rest = stream.inspect_err(move |error| tracing::warn!(%error, "transfer of {digest} cut"));
+    let whole = stream::iter(first.map(Ok)).chain(rest);
+    finish(answer, Body::from_stream(whole))
 }
 
 impl Ask {

@@ -13,14 +13,16 @@
 //! `127.0.0.1:PORT/<repository>`. Of a known repository every digest in the store is answered; of an unknown one nothing. When two
 //! hosts have the same repository with the same tag for different images, the tag needs the host.
 //!
-//! The index is read once, at the start; nothing is ever written. A read error in the middle of a blob cuts the connection, so that
-//! no client takes a part for the whole.
+//! The index is read once, at the start; nothing is ever written. A blob that cannot be read, or that is shorter or longer than the
+//! inventory says, is an error 500 with the reason, also in the log; a read error in the middle of a blob cuts the connection, so that
+//! no client takes a part for the whole. Digests of blobs are not computed here: every client does.
 
 mod answer;
 mod names;
 mod notify;
 mod range;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::future::{Future, IntoFuture as _};
 use std::io;
@@ -31,6 +33,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::oci::Digest;
 use crate::store::{Store, StoreError};
 use names::Names;
 
@@ -42,6 +45,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Registry {
     store: Store,
     names: Names,
+    sizes: BTreeMap<Digest, u64>,
 }
 
 /// The registry could not start or go on.
@@ -83,7 +87,17 @@ impl Registry {
     pub fn open(store: Store) -> Result<Self, RegistryError> {
         let entries = store.read_index().map_err(RegistryError::Index)?;
         let names = Names::new(&entries);
-        Ok(Self { store, names })
+        Ok(Self {
+            store,
+            names,
+            sizes: BTreeMap::new(),
+        })
+    }
+
+    /// Tells the sizes in bytes that blobs must have; those not listed are served as they are.
+    #[must_use]
+    pub fn expecting(self, sizes: BTreeMap<Digest, u64>) -> Self {
+        Self { sizes, ..self }
     }
 
     /// How many repositories it answers for, counted with their hosts.

@@ -42,7 +42,7 @@ impl Base {
         if let Some(warning) = too_new(&run.iso.volume.id, config.version()) {
             context.warn(&format!("{name}: {warning}"));
         }
-        let use_before = use_before(path, &config, context::clock())?;
+        let use_before = use_before(path, &config, context::today())?;
         let options = run
             .patch
             .as_ref()

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -11,16 +10,15 @@ use super::Run;
 use super::base::Base;
 use super::one::{self, Row};
 use crate::cli::context::Context;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, unreadable};
 use crate::cli::imageset::check::findings_failure;
 use crate::io::atomic;
-use crate::iso::{Plan, digests, write};
+use crate::iso::write::Overwrite;
+use crate::iso::{Derived, digests, write};
 use crate::progress::{Event, Reporter};
 use crate::site::list::{self, Listed};
 use crate::site::{Request, Site};
 
-/// Machines whose ISOs are hashed in one pass over the base; their plans are in memory for that long.
-const BATCH: usize = 8;
 const REPORT: &str = "sites.json";
 
 /// What is to be built.
@@ -45,13 +43,19 @@ struct Job<'a> {
     out: PathBuf,
 }
 
+/// An ISO that is there.
+struct Built {
+    row: Row,
+    file: Derived,
+}
+
 /// Builds one ISO each.
 pub(super) fn build(context: &Context, run: &Run, list: &List<'_>) -> Result<(), Failure> {
     let sites = read(context, list)?;
     let bases = bases(context, run, list, &sites)?;
     let jobs = jobs(list, &sites, &bases)?;
     if !run.plan_only {
-        fs_err::create_dir_all(list.out).map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        directory(list.out)?;
     }
     let reporter = context.reporter.as_ref();
     let total = run.medium_size() * jobs.len() as u64;
@@ -60,18 +64,39 @@ pub(super) fn build(context: &Context, run: &Run, list: &List<'_>) -> Result<(),
         items: Some(jobs.len() as u64),
         bytes: Some(total),
     });
-    let built: Vec<Result<Row, Failure>> = jobs
-        .par_chunks(BATCH)
-        .flat_map_iter(|batch| finish(run, batch, list.sha256, reporter))
+    let mut built: Vec<Result<Built, Failure>> = jobs
+        .par_iter()
+        .map(|job| {
+            let built = build_one(run, job, reporter);
+            reporter.report(match &built {
+                Ok(_) => Event::Finished { id: job.id },
+                Err(failure) => Event::Failed {
+                    id: job.id,
+                    reason: &failure.message,
+                },
+            });
+            built
+        })
         .collect();
     reporter.report(Event::PhaseDone);
+    if list.sha256 && !run.plan_only && built.iter().any(Result::is_ok) {
+        hash(run, &mut built, reporter);
+    }
+    let built: Vec<Result<Row, Failure>> = built.into_iter().map(|b| Ok(b?.row)).collect();
     report(context, run, list, &jobs, &built)
+}
+
+fn directory(path: &Path) -> Result<(), Failure> {
+    if path.exists() && !path.is_dir() {
+        let message = format!("{} is no directory", path.display());
+        return Err(Failure::new(Exit::Usage, message).hint("with --sites, -o names a directory"));
+    }
+    Ok(fs_err::create_dir_all(path)?)
 }
 
 fn read(context: &Context, list: &List<'_>) -> Result<Vec<Site>, Failure> {
     let name = list.file.display().to_string();
-    let text =
-        fs_err::read_to_string(list.file).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+    let text = fs_err::read_to_string(list.file).map_err(|e| unreadable(list.file, &e))?;
     let Listed { sites, warnings } =
         list::parse(&name, &text, list.request).map_err(|found| findings_failure(&found))?;
     for warning in warnings {
@@ -136,61 +161,21 @@ fn jobs<'a>(
     Ok(jobs)
 }
 
-/// Plans and writes the ISOs of a batch, then hashes them together.
-fn finish(
-    run: &Run,
-    batch: &[Job<'_>],
-    sha256: bool,
-    reporter: &dyn Reporter,
-) -> Vec<Result<Row, Failure>> {
-    let mut rows: Vec<Result<(Row, Arc<Plan>), Failure>> = Vec::new();
-    for job in batch {
-        let done = write_one(run, job, reporter);
-        match &done {
-            Ok(_) => reporter.report(Event::Finished { id: job.id }),
-            Err(failure) => reporter.report(Event::Failed {
-                id: job.id,
-                reason: &failure.message,
-            }),
-        }
-        rows.push(done);
-    }
-    if !sha256 || run.plan_only {
-        return rows.into_iter().map(|row| Ok(row?.0)).collect();
-    }
-    let plans: Vec<Arc<Plan>> = rows
-        .iter()
-        .flatten()
-        .map(|(_, plan)| Arc::clone(plan))
-        .collect();
-    let mut hashed = match digests(&run.medium, &plans) {
-        Ok(hashed) => hashed.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(error) => plans.iter().map(|_| Err(error.to_string())).collect(),
-    }
-    .into_iter();
-    let mut with_digest = |(mut row, _): (Row, Arc<Plan>)| {
-        row.sha256 = hashed
-            .next()
-            .transpose()
-            .map_err(|reason| Failure::new(Exit::Io, reason))?;
-        Ok(row)
-    };
-    rows.into_iter().map(|row| with_digest(row?)).collect()
-}
-
-fn write_one(
-    run: &Run,
-    job: &Job<'_>,
-    reporter: &dyn Reporter,
-) -> Result<(Row, Arc<Plan>), Failure> {
+/// Plans and writes one ISO; one that an earlier run made stays.
+fn build_one(run: &Run, job: &Job<'_>, reporter: &dyn Reporter) -> Result<Built, Failure> {
     let name = job.out.display().to_string();
     reporter.report(Event::Started {
         id: job.id,
         name: &name,
         size: Some(run.medium_size()),
     });
-    write::preflight(run.medium.path(), &job.out, run.overwrite)?;
     let planned = one::plan(run, job.base, job.site)?;
+    let row = Row::new(job.site, job.base, &job.out, &planned.plan);
+    if run.overwrite == Overwrite::Refuse && write::is_made(&job.out, &planned.plan) {
+        let file = Derived::there(&job.out, &planned.plan);
+        return Ok(Built { row, file });
+    }
+    write::preflight(run.medium.path(), &job.out, run.overwrite)?;
     for warning in &planned.plan.warnings {
         reporter.report(Event::Warning(&format!("{name}: {warning}")));
     }
@@ -207,8 +192,39 @@ fn write_one(
             (reporter, job.id),
         )?;
     }
-    let row = Row::new(job.site, job.base, &job.out, &planned.plan);
-    Ok((row, Arc::new(planned.plan)))
+    Ok(Built {
+        row,
+        file: Derived::new(&job.out, &planned.plan),
+    })
+}
+
+/// Adds the digest of every ISO that is there.
+fn hash(run: &Run, built: &mut [Result<Built, Failure>], reporter: &dyn Reporter) {
+    let there: Vec<&mut Result<Built, Failure>> =
+        built.iter_mut().filter(|built| built.is_ok()).collect();
+    let files: Vec<Derived> = there
+        .iter()
+        .filter_map(|built| Some(built.as_ref().ok()?.file.clone()))
+        .collect();
+    let size = Some(run.medium_size());
+    reporter.report(Event::Phase {
+        name: "hash",
+        items: Some(1),
+        bytes: size,
+    });
+    let name = "SHA-256 of every ISO";
+    reporter.report(Event::Started { id: 0, name, size });
+    let advanced = |bytes| reporter.report(Event::Advanced { id: 0, bytes });
+    let found = digests(&run.medium, &files, advanced);
+    for (built, found) in there.into_iter().zip(found) {
+        match (built.as_mut(), found) {
+            (Ok(done), Ok(digest)) => done.row.sha256 = Some(digest),
+            (_, Err(error)) => *built = Err(error.into()),
+            (Err(_), _) => {}
+        }
+    }
+    reporter.report(Event::Finished { id: 0 });
+    reporter.report(Event::PhaseDone);
 }
 
 fn report(
@@ -226,12 +242,12 @@ fn report(
         }
     }).collect();
     let document = json!({"base": run.medium.path(), "written": !run.plan_only, "sites": rows});
-    if !run.plan_only {
+    // A run that made nothing says nothing about the ISOs that are there.
+    if !run.plan_only && built.iter().any(Result::is_ok) {
         let mut text = serde_json::to_vec_pretty(&document)
             .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
         text.push(b'\n');
-        atomic::write(&list.out.join(REPORT), &text)
-            .map_err(|e| Failure::new(Exit::Io, e.to_string()))?;
+        atomic::write(&list.out.join(REPORT), &text)?;
     }
     context.result(&document, || lines(built))?;
     outcome(jobs, built)

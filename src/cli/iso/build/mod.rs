@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::network::keyfiles;
-use super::recover;
+use super::open;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ignition::PatchFlags;
@@ -123,8 +123,7 @@ impl Run {
 impl Build {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let keyfiles = keyfiles(&self.network.network_keyfile)?;
-        recover(context, &self.iso)?;
-        let (medium, iso) = LiveIso::open(&self.iso)?;
+        let (medium, iso) = open(context, &self.iso)?;
         if let Some(found) = iso.customisation().filter(|_| !self.force) {
             return Err(IsoError::Customised(found).into());
         }

@@ -5,15 +5,15 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
+use super::Run;
 use super::base::Base;
-use super::{Run, recover};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::iso::ignition::say_steps;
-use crate::cli::iso::sink::{grouped, grown, regions};
+use crate::cli::iso::sink::{grouped, grown, regions, would};
 use crate::ignition::fit::Step;
 use crate::iso::kargs::Edit;
-use crate::iso::{Change, Changes, KargsChange, Plan, fit, write};
+use crate::iso::{Change, Changes, KargsChange, Plan, write};
 use crate::progress::Event;
 use crate::site::{self, Request, Site};
 
@@ -90,8 +90,7 @@ pub(super) fn plan(run: &Run, base: &Base, site: &Site) -> Result<Planned, Failu
         may_grow: true,
         ..Changes::default()
     };
-    let (changes, steps) = fit(&run.iso, &config, &bytes, &changes)?;
-    let plan = Plan::new(&run.medium, &run.iso, &changes)?;
+    let (plan, steps) = Plan::fitted(&run.medium, &run.iso, (&config, &bytes), &changes)?;
     Ok(Planned { plan, steps })
 }
 
@@ -117,11 +116,9 @@ pub(super) fn build(
     let row = Row::new(&site, &base, out, &plan);
     if run.plan_only {
         let document = json!({"written": false, "iso": row, "regions": regions(&plan)});
-        return context.result(&document, || format!("would write\n{}", text(&row, &base)));
-    }
-    // A journal that lies beside the output is of an ISO that is replaced now.
-    if out.exists() {
-        recover(context, out)?;
+        return context.result(&document, || {
+            format!("{}\n{}", would(&plan).join("\n"), text(&row, &base))
+        });
     }
     written(context, run, &plan, out)?;
     context.result(&json!({"written": true, "iso": row}), || text(&row, &base))
