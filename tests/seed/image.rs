@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use snoforge::oci::Digest;
+use snoforge::seed::facts::{Answer, paths};
 
-use crate::facts::{collect, first, healthy};
+use crate::facts::{Raw, collect, first, healthy, push};
 use crate::registry::{DockerRegistry, Guard, installed};
 use crate::run;
 
@@ -215,8 +216,7 @@ fn a_real_image_is_good_and_a_target_is_told() {
     }
     let write = |name: &str, version: &str| {
         let mut raw = healthy();
-        first(&mut raw, snoforge::seed::facts::paths::VERSION)["status"]["desired"]["version"] =
-            json!(version);
+        first(&mut raw, paths::VERSION)["status"]["desired"]["version"] = json!(version);
         fs_err::write(
             bench.dir.path().join(name),
             serde_json::to_vec(&collect(&raw)).unwrap(),
@@ -588,6 +588,29 @@ fn the_images_inside_become_a_mapping() {
     .expect(0)
     .stdout;
     assert_eq!(covered, same);
+    // The same from the target's facts: its release's registry, and what its mirrors cover.
+    let mut raw = healthy();
+    if let Some(Answer::Items(items)) = raw.get_mut(paths::DEPLOYMENTS) {
+        items[1]["spec"]["template"]["spec"]["containers"][0]["image"] =
+            json!("infra.lab:8443/ocp/release@sha256:1");
+    }
+    let facts = |raw: &Raw| {
+        fs_err::write(
+            dir.join("facts.json"),
+            serde_json::to_vec(&collect(raw)).unwrap(),
+        )
+        .unwrap();
+    };
+    let told = [&base[..], &["--facts", "facts.json"]].concat();
+    facts(&raw);
+    assert_eq!(run(dir, &told).expect(0).stdout, other);
+    push(
+        &mut raw,
+        paths::IDMS,
+        json!({"metadata": {"name": "m"}, "spec": {"imageDigestMirrors": [{"source": "quay.io/openshift-release-dev", "mirrors": ["infra.lab:8443/x"]}]}}),
+    );
+    facts(&raw);
+    assert_eq!(run(dir, &told).expect(0).stdout, same);
     // Where the mapping goes: `precache download --mapping` reads it.
     run(dir, &[&base[..], &["-o", "mapping.txt"]].concat()).expect(0);
     let lines = snoforge::inventory::mapping::parse(
