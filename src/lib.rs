@@ -9,13 +9,14 @@
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
+//! seed.yaml → seed::{dnsmasq, partition, resources}; facts.json → seed::preflight; remote → seed::image
 //! ```
 //!
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
 //! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
-//! | 4 | [`inventory`], [`iso`], [`site`] | derived artefacts |
+//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`] | derived artefacts |
 //! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
@@ -36,6 +37,7 @@ pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod remote;
+pub mod seed;
 pub mod site;
 pub mod store;
 pub mod ui;

@@ -11,6 +11,7 @@ mod iso;
 mod node;
 mod precache;
 mod registry;
+mod seed;
 mod values;
 
 use std::ffi::OsString;
@@ -53,6 +54,9 @@ enum Command {
     /// On the machine itself: serve and load the images, look, finish.
     #[command(subcommand)]
     Node(node::Node),
+    /// Seed images for Image-Based Upgrade: manifests, preflight, verification.
+    #[command(subcommand)]
+    Seed(Box<seed::Seed>),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -131,6 +135,7 @@ impl Command {
             Self::Ignition(verb) => verb.run(context),
             Self::Iso(verb) => verb.run(context),
             Self::Node(verb) => verb.run(context),
+            Self::Seed(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

@@ -1,0 +1,133 @@
+//! `snoforge seed`: manifests of a seed cluster, its requirements, and the image that comes of it.
+
+mod manifests;
+mod precache;
+mod preflight;
+mod verify;
+
+use std::path::Path;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::context::Context;
+use super::exit::{Categorised, Exit, Failure, unreadable};
+use super::registry::category;
+use crate::seed::preflight::Purpose;
+use crate::seed::{Error, Facts, Finding, Severity};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Seed {
+    /// Write the manifests of a seed cluster, from flags or one seed.yaml.
+    #[command(subcommand)]
+    Manifests(Box<manifests::Manifests>),
+    /// Check every requirement on a seed cluster at once.
+    Preflight(preflight::Preflight),
+    /// Check a published seed image, and whether a target takes it.
+    Verify(verify::Verify),
+    /// List the images inside a seed image, as a target pulls them.
+    PrecacheList(precache::PrecacheList),
+}
+
+impl Seed {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// What the verb says.
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Manifests(verb) => verb.run(context),
+            Self::Preflight(args) => args.run(context),
+            Self::Verify(args) => args.run(context),
+            Self::PrecacheList(args) => args.run(context),
+        }
+    }
+}
+
+/// `--for`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum For {
+    /// Image-Based Upgrade.
+    #[default]
+    Ibu,
+    /// Image-Based Installation.
+    Ibi,
+}
+
+impl From<For> for Purpose {
+    fn from(purpose: For) -> Self {
+        match purpose {
+            For::Ibu => Self::Upgrade,
+            For::Ibi => Self::Install,
+        }
+    }
+}
+
+impl Categorised for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Source(error) => category(error.kind),
+            Self::Image { .. } => Exit::Verification,
+            _ => Exit::Usage,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Source(error) => error.advice(),
+            _ => self.hint(),
+        }
+    }
+}
+
+/// Reads a facts document.
+///
+/// # Errors
+/// Not readable, or none.
+fn facts(path: &Path) -> Result<Facts, Failure> {
+    let bytes = fs_err::read(path).map_err(|e| unreadable(path, &e))?;
+    Ok(Facts::parse(&path.display().to_string(), &bytes)?)
+}
+
+/// Findings as a person reads them, the worst first.
+fn findings_text(findings: &[Finding]) -> String {
+    let mut sorted: Vec<_> = findings.iter().collect();
+    sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let line = |f: &&Finding| {
+        let word = match f.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        format!(
+            "{word}: {}: {}: {}\n  cure: {}",
+            f.rule, f.object, f.message, f.cure
+        )
+    };
+    printable(&sorted.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// What an image or a cluster says, without what would move the cursor or change the terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+/// The failure of a check that found errors.
+fn unmet(findings: &[Finding], what: &str) -> Result<(), Failure> {
+    let errors = findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .count() as u64;
+    if errors == 0 {
+        return Ok(());
+    }
+    let message = format!("{what}: {}", crate::ui::format::count(errors, "error"));
+    Err(Failure::new(Exit::Verification, message).hint("each finding above names its cure"))
+}

@@ -1,0 +1,71 @@
+//! `seed preflight`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{For, facts, findings_text, printable, unmet};
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
+use crate::seed::preflight::{self, Outcome, Report};
+use crate::ui::table;
+
+/// Flags of `preflight`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every requirement is met (there may be warnings), 7 some are not.\n\nExamples:\n  snoforge seed preflight --facts facts.json\n  snoforge seed preflight --facts facts.json --for ibi --output json | jq '.findings[].object'"
+)]
+pub(crate) struct Preflight {
+    /// What is known of the cluster, as a file.
+    #[arg(long, value_name = "FILE")]
+    facts: PathBuf,
+    /// What the image is for: only upgrades need OADP on the seed cluster.
+    #[arg(long, value_enum, default_value_t, value_name = "USE")]
+    r#for: For,
+}
+
+impl Preflight {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let facts = facts(&self.facts)?;
+        report(context, &preflight::run(&facts, self.r#for.into()))
+    }
+}
+
+/// Prints a report, and fails when a requirement is not met.
+pub(super) fn report(context: &Context, report: &Report) -> Result<(), Failure> {
+    context.result(report, || text(report))?;
+    unmet(&report.findings, "the cluster cannot be a seed cluster yet")
+}
+
+fn text(report: &Report) -> String {
+    let rows = report.rules.iter().map(|row| {
+        let word = match row.outcome {
+            Outcome::Pass => "pass",
+            Outcome::Warning => "warning",
+            Outcome::Fail => "FAIL",
+            Outcome::Unknown => "unknown",
+        };
+        vec![
+            word.to_owned(),
+            row.rule.to_owned(),
+            row.requirement.to_owned(),
+        ]
+    });
+    let mut parts = vec![table::render(
+        &["RESULT", "RULE", "REQUIREMENT"],
+        rows.collect(),
+        &[],
+    )];
+    if !report.findings.is_empty() {
+        parts.push(findings_text(&report.findings));
+    }
+    if !report.deletions.is_empty() {
+        let lines = report.deletions.iter().map(|line| format!("  {line}"));
+        let lines: Vec<_> = lines.collect();
+        parts.push(printable(&format!(
+            "lifecycle-agent will delete, and not put back:\n{}",
+            lines.join("\n")
+        )));
+    }
+    parts.join("\n\n")
+}

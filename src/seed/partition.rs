@@ -1,0 +1,359 @@
+//! The `MachineConfig` `98-var-lib-containers-partitioned`: a partition for container storage, and the mount unit without which
+//! lifecycle-agent refuses the cluster (`seed-image.md` section 5).
+//!
+//! It works at install time only: the machine config operator refuses changes of disks and filesystems later. The label appears
+//! four times, each in another encoding: in the partition table as it is, in `/dev/disk/by-partlabel` as udev writes it, in
+//! `What=` the same, and in the name of the fsck unit as systemd escapes a path.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::error::Error;
+use super::escape::escape_path;
+use super::finding::Severity;
+use super::names::dns_label;
+use super::yaml::scalar;
+
+/// MiB in front of the first partition that the root filesystem does not get (bios, EFI and boot).
+const BEFORE_ROOT_MIB: u64 = 512;
+/// Red Hat's minimum for RHCOS.
+const MIN_START_MIB: u64 = 25_000;
+const MIN_CONTAINERS_MIB: u64 = 40 << 10;
+/// The field guide's figures, for a 200 GiB disk: 58 GiB for root, 141 GiB for containers.
+const GOOD_ROOT_MIB: u64 = 58 << 10;
+const GOOD_CONTAINERS_MIB: u64 = 141 << 10;
+/// The product documents' minimum, 500 GB.
+const DOCUMENTED_BYTES: u64 = 500_000_000_000;
+
+/// What the partition shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    device: String,
+    label: String,
+    start_mib: u64,
+    /// 0: the rest of the disk.
+    size_mib: u64,
+    role: String,
+}
+
+/// What to know about the sizes and the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lint {
+    /// Its weight.
+    pub severity: Severity,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Sizes on a disk, in MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// The root filesystem.
+    pub root_mib: u64,
+    /// The partition, when the disk's size or its own is known.
+    pub containers_mib: Option<u64>,
+}
+
+impl Partition {
+    /// Checks device, label and role.
+    ///
+    /// # Errors
+    /// A device outside `/dev` or with a character that needs quoting, a label that GPT or Ignition does not take, a role that
+    /// is no DNS label, a start of 0.
+    pub fn new(
+        device: &str,
+        label: &str,
+        start_mib: u64,
+        size_mib: u64,
+        role: &str,
+    ) -> Result<Self, Error> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._:+-@=,".contains(&b);
+        if !device.starts_with("/dev/")
+            || !device.bytes().all(plain)
+            || escape_path(device).is_none()
+        {
+            return Err(Error::value("device", device, "it is no path below /dev"));
+        }
+        check_label(label)?;
+        dns_label("role", role)?;
+        if start_mib == 0 {
+            return Err(Error::value(
+                "start-mib",
+                "0",
+                "the root filesystem needs room before it",
+            ));
+        }
+        // What fits into Ignition's integers and into GPT.
+        if start_mib.max(size_mib) > 1 << 40 {
+            return Err(Error::value(
+                "start-mib",
+                &start_mib.to_string(),
+                "no disk is that large",
+            ));
+        }
+        Ok(Self {
+            device: device.to_owned(),
+            label: label.to_owned(),
+            start_mib,
+            size_mib,
+            role: role.to_owned(),
+        })
+    }
+
+    /// `/dev/disk/by-partlabel/…` as udev names it.
+    pub fn device_by_label(&self) -> String {
+        device_by_label(&self.label)
+    }
+
+    /// The `MachineConfig`.
+    pub fn machine_config(&self) -> String {
+        let Self {
+            start_mib,
+            size_mib,
+            role,
+            ..
+        } = self;
+        let what = self.device_by_label();
+        // The path is absolute and has no dot parts: it always escapes.
+        let escaped = escape_path(&what).unwrap_or_default();
+        let (device, label, filesystem) =
+            (scalar(&self.device), scalar(&self.label), scalar(&what));
+        let size_comment = if *size_mib == 0 {
+            " # Use available space"
+        } else {
+            ""
+        };
+        format!(
+            r"apiVersion: machineconfiguration.openshift.io/v1
+kind: MachineConfig
+metadata:
+  labels:
+    machineconfiguration.openshift.io/role: {role}
+  name: 98-var-lib-containers-partitioned
+spec:
+  config:
+    ignition:
+      version: 3.2.0
+    storage:
+      disks:
+        - device: {device}
+          partitions:
+            - label: {label}
+              startMiB: {start_mib} # Leave room for rootfs
+              sizeMiB: {size_mib}{size_comment}
+      filesystems:
+        - device: {filesystem}
+          format: xfs
+          mountOptions:
+            - defaults
+            - prjquota
+          path: /var/lib/containers
+          wipeFilesystem: true
+    systemd:
+      units:
+        - contents: |-
+            # Generated by Butane
+            [Unit]
+            Before=local-fs.target
+            Requires=systemd-fsck@{escaped}.service
+            After=systemd-fsck@{escaped}.service
+
+            [Mount]
+            Where=/var/lib/containers
+            What={what}
+            Type=xfs
+            Options=defaults,prjquota
+
+            [Install]
+            RequiredBy=local-fs.target
+          enabled: true
+          name: var-lib-containers.mount
+"
+        )
+    }
+
+    /// The sizes, on a disk of so many bytes.
+    pub fn sizes(&self, disk_bytes: Option<u64>) -> Sizes {
+        let rest = disk_bytes.map(|bytes| (bytes >> 20).saturating_sub(self.start_mib));
+        Sizes {
+            root_mib: self.start_mib.saturating_sub(BEFORE_ROOT_MIB),
+            containers_mib: if self.size_mib == 0 {
+                rest
+            } else {
+                Some(self.size_mib)
+            },
+        }
+    }
+
+    /// What to know before an install with it; the disk's size in bytes when it is known.
+    pub fn lints(&self, disk_bytes: Option<u64>) -> Vec<Lint> {
+        let sizes = self.sizes(disk_bytes);
+        let mut lints = Vec::new();
+        lints.extend(self.root_lint(sizes.root_mib));
+        if let (Some(disk), Some(containers)) = (disk_bytes, sizes.containers_mib)
+            && (disk >> 20) < self.start_mib.saturating_add(containers)
+        {
+            let (start, disk) = (self.start_mib, gib(disk >> 20));
+            lints.push(Lint::new(
+                Severity::Error,
+                format!("startMiB {start} and sizeMiB {containers} are beyond the end of a disk of {disk}"),
+            ));
+        }
+        lints.extend(sizes.containers_mib.and_then(containers_lint));
+        let stays = ["/dev/disk/by-id/", "/dev/disk/by-path/"];
+        if !stays.iter().any(|name| self.device.starts_with(name)) {
+            let message = format!(
+                "{} may be another disk at the next boot: name it by /dev/disk/by-id or by-path",
+                self.device
+            );
+            lints.push(Lint::new(Severity::Warning, message));
+        }
+        lints
+    }
+
+    fn root_lint(&self, root_mib: u64) -> Option<Lint> {
+        if self.start_mib < MIN_START_MIB {
+            let start = self.start_mib;
+            let message = format!("startMiB {start} is below the {MIN_START_MIB} that RHCOS needs");
+            return Some(Lint::new(Severity::Error, message));
+        }
+        let message = format!(
+            "root gets {}, 58 GiB and more are recommended: an upgrade keeps two stateroots there",
+            gib(root_mib)
+        );
+        (root_mib < GOOD_ROOT_MIB).then(|| Lint::new(Severity::Warning, message))
+    }
+}
+
+fn containers_lint(mib: u64) -> Option<Lint> {
+    let (severity, wish) = match mib {
+        _ if mib < MIN_CONTAINERS_MIB => (Severity::Error, "40 GiB is the least"),
+        _ if mib < GOOD_CONTAINERS_MIB => (Severity::Warning, "141 GiB and more are recommended"),
+        _ if mib << 20 < DOCUMENTED_BYTES => {
+            (Severity::Note, "the product documents ask for 500 GB")
+        }
+        _ => return None,
+    };
+    let message = format!("container storage gets {}, {wish}", gib(mib));
+    Some(Lint::new(severity, message))
+}
+
+impl Lint {
+    fn new(severity: Severity, message: String) -> Self {
+        Self { severity, message }
+    }
+}
+
+/// `58.1 GiB`, rounded to a tenth as `lsblk` prints it.
+pub fn gib(mib: u64) -> String {
+    let tenths = (mib.saturating_mul(10) + 512) / 1024;
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
+}
+
+fn check_label(label: &str) -> Result<(), Error> {
+    let refuse = |reason: &str| Err(Error::value("label", label, reason));
+    if label.is_empty() {
+        return refuse("it is empty");
+    }
+    if label.encode_utf16().count() > 36 {
+        return refuse("GPT takes 36 UTF-16 units");
+    }
+    if label.contains(':') {
+        return refuse("Ignition takes no colon");
+    }
+    if label.chars().any(char::is_control) {
+        return refuse("it has a control character");
+    }
+    if label.trim() != label {
+        return refuse("it begins or ends with a space");
+    }
+    Ok(())
+}
+
+/// udev's name of a partition label: everything but `A-Za-z0-9#+-.:=@_` and non-ASCII text as `\xNN`.
+fn device_by_label(label: &str) -> String {
+    let mut path = "/dev/disk/by-partlabel/".to_owned();
+    for c in label.chars() {
+        if !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) {
+            path.push(c);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(path, "\\x{:02x}", u32::from(c));
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use Severity::{Error, Note, Warning};
+
+    use super::*;
+
+    fn partition(start_mib: u64) -> Partition {
+        Partition::new(
+            "/dev/disk/by-id/x",
+            "var-lib-containers",
+            start_mib,
+            0,
+            "master",
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_field_guides_numbers_hold() {
+        let disk = Some(200 << 30);
+        let sizes = partition(60_000).sizes(disk);
+        assert_eq!(sizes.root_mib, 59_488);
+        assert_eq!(gib(sizes.root_mib), "58.1 GiB");
+        assert_eq!(sizes.containers_mib, Some(144_800));
+        assert_eq!(gib(144_800), "141.4 GiB");
+    }
+
+    #[test]
+    fn sizes_are_weighed() {
+        let severities = |start, size, disk: u64| {
+            let partition =
+                Partition::new("/dev/disk/by-path/x", "l", start, size, "master").unwrap();
+            let lints = partition.lints(Some(disk << 30));
+            lints.iter().map(|l| l.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(severities(60_000, 0, 200), [Note]);
+        assert_eq!(severities(250_000, 0, 1000), []);
+        assert_eq!(severities(24_999, 0, 1000), [Error]);
+        assert_eq!(severities(25_000, 0, 1000), [Warning]);
+        assert_eq!(severities(60_000, 0, 98), [Error]);
+        assert_eq!(severities(60_000, 0, 100), [Warning]);
+        assert_eq!(severities(60_000, 600_000, 200), [Error]);
+        let vda = Partition::new("/dev/vda", "l", 60_000, 0, "master").unwrap();
+        assert_eq!(vda.lints(None).len(), 1);
+    }
+
+    #[test]
+    fn labels_are_encoded_as_udev_does() {
+        assert_eq!(
+            device_by_label("a b/c\\d%"),
+            r"/dev/disk/by-partlabel/a\x20b\x2fc\x5cd\x25"
+        );
+        assert_eq!(device_by_label("größe"), "/dev/disk/by-partlabel/größe");
+        for bad in ["", "a:b", "a\nb", " a", &"x".repeat(37)] {
+            assert!(
+                Partition::new("/dev/vda", bad, 1, 0, "master").is_err(),
+                "{bad:?}"
+            );
+        }
+        for bad in [
+            "",
+            "vda",
+            "/dev/../etc/x",
+            "/dev/a b",
+            "/dev/a\nb",
+            "/etc/x",
+            "/dev/a#b",
+        ] {
+            assert!(Partition::new(bad, "l", 1, 0, "master").is_err(), "{bad:?}");
+        }
+    }
+}
