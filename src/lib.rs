@@ -9,7 +9,7 @@
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
-//! seed.yaml → seed::{dnsmasq, partition, resources}; facts.json → seed::preflight; remote → seed::image
+//! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight; remote → seed::image
 //! ```
 //!
 //! | layer | rooms | meaning |
@@ -17,13 +17,14 @@
 //! | 6 | [`cli`], [`demo`] | may use everything |
 //! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
 //! | 4 | [`inventory`], [`iso`], [`site`], [`seed`] | derived artefacts |
-//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`] | one mechanism or format each |
+//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
 //!
 //! A room imports only rooms of lower layers; `tests/layering.rs` checks it.
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod disk;

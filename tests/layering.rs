@@ -12,7 +12,10 @@ fn layers() -> BTreeMap<&'static str, u8> {
         (6, &["cli", "demo"]),
         (5, &["ui", "fetch", "node"]),
         (4, &["inventory", "iso", "site", "seed"]),
-        (3, &["config", "ignition", "remote", "store", "disk"]),
+        (
+            3,
+            &["config", "ignition", "remote", "store", "disk", "cluster"],
+        ),
         (2, &["io", "exec"]),
         (1, &["oci", "progress"]),
     ];

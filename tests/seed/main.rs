@@ -7,8 +7,11 @@
     reason = "a test stops at the first broken invariant, and says why it did not run"
 )]
 
+#[path = "../support/apiserver.rs"]
+mod apiserver;
 mod facts;
 mod image;
+mod live;
 mod manifests;
 mod preflight;
 #[path = "../support/registry.rs"]

@@ -1,5 +1,6 @@
 //! `snoforge seed`: manifests of a seed cluster, its requirements, and the image that comes of it.
 
+mod live;
 mod manifests;
 mod precache;
 mod preflight;

@@ -4,21 +4,28 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::live::Live;
 use super::{For, facts, findings_text, printable, unmet};
 use crate::cli::context::Context;
-use crate::cli::exit::Failure;
+use crate::cli::exit::{Exit, Failure};
+use crate::io::atomic;
 use crate::seed::preflight::{self, Outcome, Report};
 use crate::ui::table;
 
 /// Flags of `preflight`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 every requirement is met (there may be warnings), 7 some are not.\n\nExamples:\n  snoforge seed preflight --facts facts.json\n  snoforge seed preflight --facts facts.json --for ibi --output json | jq '.findings[].object'"
+    after_help = "Without --facts and --kubeconfig the file in $KUBECONFIG counts. Nothing is changed on the cluster, and the facts hold no secret.\n\nExit codes: 0 every requirement is met (there may be warnings), 5 no cluster answers, 7 some are not.\n\nExamples:\n  snoforge seed preflight --kubeconfig auth/kubeconfig --save-facts facts.json\n  snoforge seed preflight --facts facts.json\n  snoforge seed preflight --facts facts.json --for ibi --output json | jq '.findings[].object'"
 )]
 pub(crate) struct Preflight {
     /// What is known of the cluster, as a file.
-    #[arg(long, value_name = "FILE")]
-    facts: PathBuf,
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
+    facts: Option<PathBuf>,
+    #[command(flatten)]
+    live: Live,
+    /// Keep what the cluster said in this file, for --facts.
+    #[arg(long, value_name = "FILE", conflicts_with = "facts")]
+    save_facts: Option<PathBuf>,
     /// What the image is for: only upgrades need OADP on the seed cluster.
     #[arg(long, value_enum, default_value_t, value_name = "USE")]
     r#for: For,
@@ -26,7 +33,16 @@ pub(crate) struct Preflight {
 
 impl Preflight {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let facts = facts(&self.facts)?;
+        let facts = match &self.facts {
+            Some(path) => facts(path)?,
+            None => self.live.facts()?,
+        };
+        if let Some(path) = &self.save_facts {
+            let mut text = serde_json::to_vec_pretty(&facts)
+                .map_err(|e| Failure::new(Exit::Internal, format!("facts as JSON: {e}")))?;
+            text.push(b'\n');
+            atomic::write(path, &text)?;
+        }
         report(context, &preflight::run(&facts, self.r#for.into()))
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::live::Live;
 use super::{For, facts, findings_text, printable, unmet};
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::Failure;
@@ -16,14 +17,16 @@ use crate::ui::{format, table};
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --deep only manifest and configuration are fetched, some KiB. Exit codes: 0 good, 5 registry, 7 not good, or not for the target.\n\nExamples:\n  snoforge seed verify quay.io/org/seed:4.18.27\n  snoforge seed verify quay.io/org/seed:4.18.27 --facts target.json --deep"
+    after_help = "Without --deep only manifest and configuration are fetched, some KiB. Exit codes: 0 good, 5 registry or target, 7 not good, or not for the target.\n\nExamples:\n  snoforge seed verify quay.io/org/seed:4.18.27\n  snoforge seed verify quay.io/org/seed:4.18.27 --facts target.json --deep\n  snoforge seed verify quay.io/org/seed:4.18.27 --kubeconfig target/auth/kubeconfig"
 )]
 pub(crate) struct Verify {
     /// The seed image.
     image: Reference,
     /// A target's facts: would it take the image?
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
     facts: Option<PathBuf>,
+    #[command(flatten)]
+    target: Live,
     /// What the target does with it: installations compare no versions.
     #[arg(long, value_enum, default_value_t, value_name = "USE")]
     r#for: For,
@@ -36,7 +39,12 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let facts = self.facts.as_deref().map(facts).transpose()?;
+        let facts = match &self.facts {
+            Some(path) => Some(facts(path)?),
+            // The environment's kubeconfig is no target: most often it is the seed's.
+            None if self.target.is_named() => Some(self.target.facts()?),
+            None => None,
+        };
         let client = self.registry.client()?;
         let (seed, deep) = block_on(async {
             let seed = image::inspect(&client, &self.image).await?;
@@ -129,7 +137,7 @@ fn verdict(ok: bool, compared: bool, deep: bool) -> &'static str {
         (true, true, false) => "good by its labels, and for this target; --deep checks the bytes",
         (true, false, true) => "good and whole",
         (true, false, false) => {
-            "good by its labels; --deep checks the bytes, --facts compares a target"
+            "good by its labels; --deep checks the bytes, --facts or --kubeconfig compares a target"
         }
     }
 }

@@ -1,0 +1,92 @@
+//! The facts of a live cluster.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::cli::context::{block_on, env_path, now};
+use crate::cli::exit::{Categorised, Exit, Failure};
+use crate::cluster::{Client, Error, Got, Kubeconfig};
+use crate::seed::Facts;
+use crate::seed::facts::Answer;
+
+/// Requests at once: a Single Node API server has few cores.
+const PARALLEL: usize = 4;
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub(super) struct Live {
+    /// A live cluster, by its kubeconfig: the current context, with a client certificate or a token.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Time limit of one request to the cluster, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    request_timeout: u64,
+}
+
+impl Live {
+    /// Whether the user named a kubeconfig; the environment does not count.
+    pub(super) fn is_named(&self) -> bool {
+        self.kubeconfig.is_some()
+    }
+
+    /// Asks the cluster until nothing is missing. What one object or list alone refuses is an answer; what all requests
+    /// would meet ends the work.
+    ///
+    /// # Errors
+    /// No kubeconfig, or the cluster cannot be reached or does not know the user.
+    pub(super) fn facts(&self) -> Result<Facts, Failure> {
+        let path = self.kubeconfig.clone().or_else(|| env_path("KUBECONFIG"));
+        let path = path.ok_or_else(|| {
+            Failure::new(Exit::Usage, "no cluster is named").hint(
+                "give --kubeconfig FILE or set KUBECONFIG, or check saved facts with --facts FILE",
+            )
+        })?;
+        let client = Client::new(&Kubeconfig::load(&path)?, self.request_timeout)?;
+        let mut facts = Facts {
+            collected: now(),
+            server: client.server().to_owned(),
+            ..Facts::default()
+        };
+        block_on(async {
+            loop {
+                let missing = facts.missing();
+                if missing.is_empty() {
+                    return Ok(facts);
+                }
+                let asked = stream::iter(missing).map(|path| ask(&client, path));
+                let answers: Vec<_> = asked.buffered(PARALLEL).try_collect().await?;
+                for (path, answer) in answers {
+                    facts.put(&path, answer);
+                }
+            }
+        })
+    }
+}
+
+async fn ask(client: &Client, path: String) -> Result<(String, Answer), Failure> {
+    let answer = match client.get(&path).await {
+        Ok(Got::Items(items)) => Answer::Items(items),
+        Ok(Got::Object(object)) => Answer::Object(object),
+        Ok(Got::Absent) => Answer::Absent,
+        Err(Error::Request { reason, .. }) if !reason.is_general() => {
+            Answer::Error(reason.to_string())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok((path, answer))
+}
+
+impl Categorised for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Kubeconfig { .. } => Exit::Usage,
+            Self::Request { .. } => Exit::Remote,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        self.hint()
+    }
+}
