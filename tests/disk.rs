@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 
 use fs_err::File;
 use snoforge::disk::{
-    self, Applied, Category, Contents, Device, DiskError, Filesystem, MIB, Plan, Populate, Request,
-    Selector, System, Table,
+    self, Applied, Contents, Device, DiskError, Filesystem, MIB, Plan, Populate, Request, Selector,
+    System, Table,
 };
 use snoforge::exec;
+use snoforge::io::Category;
 use snoforge::progress::{Event, Reporter, Silent};
 
 // ---- helpers ----

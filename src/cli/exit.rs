@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use crate::io::Category;
+
 /// The categories of `cli.md`; the number is the process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -34,6 +36,18 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+impl From<Category> for Exit {
+    fn from(category: Category) -> Self {
+        match category {
+            Category::Usage => Self::Usage,
+            Category::Unsupported => Self::Unsupported,
+            Category::Environment => Self::Environment,
+            Category::Io => Self::Io,
+            Category::Verification => Self::Verification,
+        }
     }
 }
 

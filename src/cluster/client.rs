@@ -7,9 +7,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
-use super::error::root_text;
 use super::kubeconfig::Credentials;
 use super::{Error, Kubeconfig, Reason};
+use crate::io::root_text;
 
 /// Items per page, as `kubectl` has it.
 const PAGE_ITEMS: u32 = 500;

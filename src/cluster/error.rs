@@ -81,18 +81,3 @@ impl Error {
         Some(text.to_owned())
     }
 }
-
-/// What an error says at its root, where the reason is.
-pub(super) fn root_text(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let text = innermost.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    let first = chars.next();
-    first
-        .map(|first| first.to_lowercase().chain(chars).collect())
-        .unwrap_or_default()
-}

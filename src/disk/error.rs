@@ -6,21 +6,7 @@ use std::path::PathBuf;
 use super::device::Use;
 use super::human;
 use crate::exec::ExecError;
-
-/// What sort of failure it is; decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Category {
-    /// The request does not fit the disk (exit 2).
-    Usage,
-    /// Nothing wrong with it, but we do not do it (exit 3).
-    Unsupported,
-    /// The machine is not ready: in use, no permission, a tool is missing (exit 4).
-    Environment,
-    /// Reading or writing failed (exit 6).
-    Io,
-    /// What was read back is not what was written (exit 7).
-    Verification,
-}
+use crate::io::Category;
 
 /// Why a disk was not found, planned or written.
 #[derive(Debug, thiserror::Error)]

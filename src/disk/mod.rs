@@ -31,7 +31,7 @@ mod request;
 pub use apply::{Applied, Made, Populate, apply};
 pub use contents::{Contents, Gpt, Partition, Signature, Table, read};
 pub use device::{Device, DeviceKind, How, Selector, System, Use, find, list};
-pub use error::{Category, DiskError};
+pub use error::DiskError;
 pub use mount::{Access, Mounted, Volume, volume};
 pub use plan::{NewPartition, Plan, plan, plan_reset};
 pub use reclaim::plan_remove;

@@ -1,31 +1,22 @@
 //! Reading a layer while it arrives: blob stream → bounded channel → hash → decompress → tar, never whole in memory or on disk.
 //!
-//! The network side is async, the reading side blocks: a task pushes chunks into a channel of [`CHANNEL_CHUNKS`], a blocking
-//! thread reads them. The layer is read to its end even when the reader has found what it wants, because its digest can
+//! The channel is `io::pipe`'s. The layer is read to its end even when the reader has found what it wants, because its digest can
 //! be checked only then; a wrong digest outweighs what the reader made of the bytes. Wrong bytes are asked for once more, elsewhere.
 //!
 //! Layers are gzip, zstd or plain tar, told by their first bytes (media types are wrong often enough).
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
-
-use crate::oci::{BlobRequest, BlobStream, Descriptor, Digest, Hasher, Reference};
+use crate::io::pipe::{Hashing, Pipe, pipe, pump};
+use crate::io::unpack::decompressed;
+use crate::oci::{BlobRequest, BlobStream, Descriptor, Digest, Reference};
 use crate::oci::{SourceError, SourceErrorKind};
-use crate::progress::Event;
 
 use super::InventoryError;
 use super::session::Session;
 
-/// Chunks between network and parser: enough to keep both busy, a few hundred KiB at most with usual chunk sizes.
-const CHANNEL_CHUNKS: usize = 8;
-
 /// zstd frames may ask for any window. 64 MiB is more than any level but `--ultra` asks for, and fits the memory we may use.
 const ZSTD_WINDOW_LOG: u32 = 26;
-
-type Chunk = Result<Bytes, SourceError>;
 
 /// Reads a layer through `visit`, which gets the decompressed tar stream and may be called twice (from the start).
 ///
@@ -95,120 +86,33 @@ where
     T: Send + 'static,
     F: Fn(&mut dyn Read) -> io::Result<T> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel::<Chunk>(CHANNEL_CHUNKS);
+    let (feed, pipe) = pipe();
     let digest = layer.digest.clone();
-    let reader = tokio::task::spawn_blocking(move || consume(receiver, &digest, &visit));
-    pump(session, layer, stream, sender).await;
+    let reader = tokio::task::spawn_blocking(move || consume(pipe, &digest, &visit));
+    let name = layer.digest.to_string();
+    let item = (session.next_item(), name.as_str(), layer.size);
+    pump(stream, feed, item, |event| session.report(event)).await;
     match reader.await {
         Ok(result) => result,
         Err(error) => Err(Failure::Content(format!("the reader stopped: {error}"))),
     }
 }
 
-/// Moves chunks until the stream ends or nobody listens any more.
-async fn pump(
-    session: &Session<'_>,
-    layer: &Descriptor,
-    mut stream: BlobStream,
-    sender: mpsc::Sender<Chunk>,
-) {
-    let id = session.next_item();
-    let name = layer.digest.to_string();
-    session.report(Event::Started {
-        id,
-        name: &name,
-        size: Some(layer.size),
-    });
-    while let Some(chunk) = stream.body.next().await {
-        let bytes = chunk.as_ref().map_or(0, |c| c.len() as u64);
-        if let Err(error) = &chunk {
-            let reason = error.to_string();
-            session.report(Event::Failed {
-                id,
-                reason: &reason,
-            });
-            // The reader learns of it, or has gone already.
-            let _ = sender.send(chunk).await;
-            return;
-        }
-        if sender.send(chunk).await.is_err() {
-            break;
-        }
-        session.report(Event::Advanced { id, bytes });
-    }
-    session.report(Event::Finished { id });
-}
-
 fn consume<T>(
-    receiver: mpsc::Receiver<Chunk>,
+    pipe: Pipe,
     expected: &Digest,
     visit: &dyn Fn(&mut dyn Read) -> io::Result<T>,
 ) -> Result<T, Failure> {
-    let mut raw = BufReader::with_capacity(64 << 10, ChannelReader::new(receiver, expected));
-    let outcome = decompress(&mut raw).and_then(|mut tar| visit(&mut *tar));
+    let stored = Hashing::new(pipe, expected.algorithm());
+    let mut raw = BufReader::with_capacity(64 << 10, stored);
+    let outcome = decompressed(&mut raw, ZSTD_WINDOW_LOG).and_then(|mut tar| visit(&mut *tar));
     let drained = io::copy(&mut raw, &mut io::sink());
-    let reader = raw.into_inner();
-    if let Some(error) = reader.failed {
+    let (pipe, found, _) = raw.into_inner().finish();
+    if let Some(error) = pipe.failed {
         return Err(Failure::Source(error));
     }
-    if drained.is_err() || reader.hasher.finish() != *expected {
+    if drained.is_err() || found != *expected {
         return Err(Failure::Digest);
     }
     outcome.map_err(|e| Failure::Content(e.to_string()))
-}
-
-/// The blocking end of the channel; hashes what passes.
-struct ChannelReader {
-    receiver: mpsc::Receiver<Chunk>,
-    current: Bytes,
-    hasher: Hasher,
-    failed: Option<SourceError>,
-}
-
-impl ChannelReader {
-    fn new(receiver: mpsc::Receiver<Chunk>, expected: &Digest) -> Self {
-        Self {
-            receiver,
-            current: Bytes::new(),
-            hasher: Hasher::new(expected.algorithm()),
-            failed: None,
-        }
-    }
-}
-
-impl Read for ChannelReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.receiver.blocking_recv() {
-                None => return Ok(0),
-                Some(Ok(chunk)) => {
-                    self.hasher.update(&chunk);
-                    self.current = chunk;
-                }
-                Some(Err(error)) => {
-                    let text = error.to_string();
-                    self.failed = Some(error);
-                    self.receiver.close();
-                    return Err(io::Error::other(text));
-                }
-            }
-        }
-        let mut available = self.current.as_ref();
-        let count = available.read(buffer)?;
-        bytes::Buf::advance(&mut self.current, count);
-        Ok(count)
-    }
-}
-
-fn decompress<'a>(raw: &'a mut BufReader<ChannelReader>) -> io::Result<Box<dyn Read + 'a>> {
-    let start = raw.fill_buf()?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(raw)));
-    }
-    if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
-        decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-        return Ok(Box::new(decoder));
-    }
-    Ok(Box::new(raw))
 }

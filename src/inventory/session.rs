@@ -2,12 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::StreamExt as _;
-
-use crate::oci::{
-    BlobRequest, Descriptor, Hasher, ImageSource, Manifest, RawManifest, Reference, SourceError,
-    SourceErrorKind,
-};
+use crate::oci::{Descriptor, ImageSource, Manifest, RawManifest, Reference};
 use crate::progress::{Event, Reporter};
 
 use super::InventoryError;
@@ -111,46 +106,15 @@ impl<'a> Session<'a> {
         &self,
         image: &SingleImage,
     ) -> Result<serde_json::Value, InventoryError> {
-        let bytes = self.small_blob(&image.reference, &image.config).await?;
+        let source = self.services.source;
+        let bytes = source
+            .small_blob(&image.reference, &image.config, MAX_CONFIG)
+            .await?;
         serde_json::from_slice(&bytes).map_err(|e| InventoryError::Image {
             image: image.reference.to_string(),
             detail: format!("image configuration is not JSON: {e}"),
             hint: None,
         })
-    }
-
-    async fn small_blob(
-        &self,
-        image: &Reference,
-        blob: &Descriptor,
-    ) -> Result<Vec<u8>, InventoryError> {
-        let what = || format!("blob {} of {image}", blob.digest);
-        if blob.size > MAX_CONFIG {
-            let detail = format!("{} bytes are too many for a configuration", blob.size);
-            return Err(SourceError::new(SourceErrorKind::Protocol, what(), detail).into());
-        }
-        let request = BlobRequest {
-            image,
-            digest: &blob.digest,
-            size: blob.size,
-            offset: 0,
-            avoid: &[],
-        };
-        let mut stream = self.services.source.blob(request).await?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.body.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() as u64 > MAX_CONFIG {
-                break;
-            }
-        }
-        let mut hasher = Hasher::new(blob.digest.algorithm());
-        hasher.update(&bytes);
-        if hasher.finish() != blob.digest {
-            let detail = format!("wrong bytes from {}", stream.endpoint);
-            return Err(SourceError::new(SourceErrorKind::Digest, what(), detail).into());
-        }
-        Ok(bytes)
     }
 }
 

@@ -3,20 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// What sort of failure it is; decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Category {
-    /// The request or an input file is wrong (exit 2).
-    Usage,
-    /// Nothing wrong with it, but this ISO cannot do it (exit 3).
-    Unsupported,
-    /// Not found, no permission, in use (exit 4).
-    Environment,
-    /// Reading or writing failed (exit 6).
-    Io,
-    /// The ISO is damaged, or what was read back is not what was written (exit 7).
-    Verification,
-}
+use crate::io::Category;
 
 /// Why a live ISO was not read, changed or written.
 #[derive(Debug, thiserror::Error)]

@@ -37,7 +37,7 @@ pub mod write;
 
 pub use changes::{Change, Changes, KargsChange, Keyfiles, Plan};
 pub use digest::{Derived, digests};
-pub use error::{Category, InitrdError, IsoError};
+pub use error::{InitrdError, IsoError};
 pub use extract::extract;
 pub use image::LiveIso;
 pub use inspect::{ConfigReport, KargsReport, MemberReport, Report};

@@ -51,7 +51,9 @@ pub fn ask_registry(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /v2/ HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    // In one piece: a server that answers after the first one and closes would reset the connection.
+    let request = format!("GET /v2/ HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(16 << 10).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -127,8 +129,12 @@ mod tests {
                 "",
             ] {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut request = [0; 512];
-                assert!(stream.read(&mut request).unwrap() > 10);
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });

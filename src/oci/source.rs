@@ -6,9 +6,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-use super::{Descriptor, Digest, RawManifest, Reference};
+use super::{Descriptor, Digest, Hasher, RawManifest, Reference};
 
 /// Answers for manifests and blobs.
 #[async_trait]
@@ -32,6 +33,45 @@ pub trait ImageSource: Send + Sync + fmt::Debug {
     /// # Errors
     /// As [`ImageSource::resolve`].
     async fn blob(&self, request: BlobRequest<'_>) -> Result<BlobStream, SourceError>;
+
+    /// A small blob whole, verified: a configuration. At most `cap` bytes are read, whatever the manifest or the source says.
+    ///
+    /// # Errors
+    /// As [`ImageSource::resolve`], [`SourceErrorKind::Protocol`] for one above `cap`, [`SourceErrorKind::Digest`] for wrong bytes.
+    async fn small_blob(
+        &self,
+        image: &Reference,
+        blob: &Descriptor,
+        cap: u64,
+    ) -> Result<Vec<u8>, SourceError> {
+        let what = || format!("configuration {} of {image}", blob.digest);
+        if blob.size > cap {
+            let detail = format!("it claims {} bytes, {cap} are read at most", blob.size);
+            return Err(SourceError::new(SourceErrorKind::Protocol, what(), detail));
+        }
+        let request = BlobRequest {
+            image,
+            digest: &blob.digest,
+            size: blob.size,
+            offset: 0,
+            avoid: &[],
+        };
+        let mut stream = self.blob(request).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.body.next().await {
+            bytes.extend_from_slice(&chunk?);
+            if bytes.len() as u64 > cap {
+                break;
+            }
+        }
+        let mut hasher = Hasher::new(blob.digest.algorithm());
+        hasher.update(&bytes);
+        if hasher.finish() == blob.digest {
+            return Ok(bytes);
+        }
+        let detail = format!("wrong bytes from {}", stream.endpoint);
+        Err(SourceError::new(SourceErrorKind::Digest, what(), detail))
+    }
 
     /// The tags of the repository of `image`, in the order the source gives them.
     ///

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use serde::Deserialize;
 
-use super::error::{Error, Fault, root_text};
+use super::error::{Error, Fault};
 use super::secret::Secret;
 use super::{Environment, Options};
 use crate::exec::{self, ExecError};
+use crate::io::root_text;
 
 /// The user name that says that the secret is an identity token (docker-credential-helpers).
 const TOKEN_USER: &str = "<token>";

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::io::root_text;
 use crate::oci::{SourceError, SourceErrorKind};
 
 /// Why a client cannot be made from its options.
@@ -128,21 +129,6 @@ impl From<Error> for Fault {
             ..Self::config(error.to_string())
         }
     }
-}
-
-/// What an error says at its root, where the reason is; the outer layers only say "error sending request".
-pub(super) fn root_text(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let text = innermost.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_lowercase().chain(chars).collect())
-        .unwrap_or_default()
 }
 
 const PLAIN_HTTP: &str = "for a plain HTTP registry set `insecure = true` for it in registries.conf, or use --tls-verify=false";

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::error::{Error, Fault, root_text};
+use super::error::{Error, Fault};
 use super::{Environment, Options};
+use crate::io::root_text;
 use crate::oci::Reference;
 
 /// The merged rules, by prefix.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
-use super::error::root_text;
 use super::{Error, Options};
+use crate::io::root_text;
 
 /// Hops of one redirect chain, as in reqwest and Go.
 const MAX_REDIRECTS: usize = 10;

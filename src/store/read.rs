@@ -1,11 +1,10 @@
 //! Reading blobs: verified and sequential for archives, by range for sources and the registry.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
 use futures_util::Stream;
 use futures_util::stream;
 
@@ -91,21 +90,6 @@ impl Read for BlobReader {
         self.left -= count as u64;
         Ok(count)
     }
-}
-
-/// The content of a layer, told by its first bytes as every container engine does it: media types lie about compression.
-///
-/// # Errors
-/// The first bytes cannot be read.
-pub(super) fn decompressed<'a>(mut raw: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let start = raw.fill_buf()?;
-    Ok(if start.starts_with(&[0x1f, 0x8b]) {
-        Box::new(MultiGzDecoder::new(raw))
-    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        Box::new(zstd::Decoder::with_buffer(raw)?)
-    } else {
-        Box::new(raw)
-    })
 }
 
 /// Bytes `start..end` of a file in pieces of 256 KiB, read on blocking threads. A file that ends before `end` is an error

@@ -14,6 +14,8 @@ mod image;
 mod live;
 mod manifests;
 mod preflight;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/registry.rs"]
 #[allow(
     clippy::allow_attributes,
@@ -26,9 +28,8 @@ mod schema;
 mod verdict;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use serde_json::Value;
+use program::{Run, run};
 
 /// A file of ours.
 fn golden(name: &str) -> String {
@@ -46,51 +47,4 @@ fn shared(path: &str) -> Option<PathBuf> {
     }
     eprintln!("skipped: {} is not there", path.display());
     None
-}
-
-/// What a run left.
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
-    }
-
-    /// Asserts the exit code, with everything that was printed when it differs.
-    #[track_caller]
-    fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "stdout: {}\nstderr: {}",
-            self.stdout, self.stderr
-        );
-        self
-    }
-}
-
-/// Runs the program in a directory with an environment of its own.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the program under test is a child process"
-)]
-fn run(home: &Path, args: &[&str]) -> Run {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new(env!("CARGO_BIN_EXE_snoforge"))
-        .args(args)
-        .env_clear()
-        .env("PATH", path)
-        .env("HOME", home)
-        .current_dir(home)
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap();
-    Run {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
 }

@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use super::context::{Context, env_path};
 use super::exit::{Categorised, Exit, Failure};
 use super::ignition::printable;
-use crate::iso::{Category, IsoError, LiveIso, Medium, write};
+use crate::iso::{IsoError, LiveIso, Medium, write};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -111,13 +111,7 @@ fn journal(iso: &Path) -> PathBuf {
 
 impl Categorised for IsoError {
     fn exit(&self) -> Exit {
-        match self.category() {
-            Category::Usage => Exit::Usage,
-            Category::Unsupported => Exit::Unsupported,
-            Category::Environment => Exit::Environment,
-            Category::Io => Exit::Io,
-            Category::Verification => Exit::Verification,
-        }
+        self.category().into()
     }
 
     fn advice(&self) -> Option<String> {

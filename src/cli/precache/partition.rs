@@ -8,9 +8,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Categorised, Exit, Failure};
-use crate::disk::{
-    self, Category, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System,
-};
+use crate::disk::{self, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System};
 
 /// Flags of `partition`.
 #[derive(Debug, Args)]
@@ -167,13 +165,7 @@ fn name(path: &Path) -> String {
 
 impl Categorised for DiskError {
     fn exit(&self) -> Exit {
-        match self.category() {
-            Category::Usage => Exit::Usage,
-            Category::Unsupported => Exit::Unsupported,
-            Category::Environment => Exit::Environment,
-            Category::Io => Exit::Io,
-            Category::Verification => Exit::Verification,
-        }
+        self.category().into()
     }
 
     fn advice(&self) -> Option<String> {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::super::contents::Signature;
 use super::super::device::{How, Use};
-use super::super::error::Category;
 use super::*;
+use crate::io::Category;
 
 const GIB: u64 = 1 << 30;
 

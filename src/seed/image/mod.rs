@@ -14,7 +14,6 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 pub use deep::{DeepReport, containers, deep};
@@ -23,9 +22,7 @@ pub use verdict::compare;
 
 use super::error::Error;
 use super::finding::Finding;
-use crate::oci::{
-    BlobRequest, Descriptor, Digest, ImageSource, Manifest, Reference, SourceError, SourceErrorKind,
-};
+use crate::oci::{Descriptor, Digest, ImageSource, Manifest, Reference};
 
 /// The format that this version knows, and every lifecycle-agent since May 2024 writes.
 pub const FORMAT: &str = "4";
@@ -142,7 +139,7 @@ pub async fn inspect(source: &dyn ImageSource, reference: &Reference) -> Result<
     let [layer] = layers.as_slice() else {
         return Err(refuse(format!("it has {} layers", layers.len())));
     };
-    let bytes = small(source, reference, &config).await?;
+    let bytes = source.small_blob(reference, &config, CONFIG_CAP).await?;
     let config: Config = serde_json::from_slice(&bytes)
         .map_err(|e| refuse(format!("its configuration is none: {e}")))?;
     let labels = config.run.and_then(|run| run.labels).unwrap_or_default();
@@ -196,41 +193,5 @@ fn read_labels(format: Option<&str>, info: Option<&str>) -> (Option<Info>, Vec<F
             ));
             (None, findings)
         }
-    }
-}
-
-/// A small blob, whole and verified.
-async fn small(
-    source: &dyn ImageSource,
-    image: &Reference,
-    blob: &Descriptor,
-) -> Result<Vec<u8>, Error> {
-    let what = || format!("configuration {} of {image}", blob.digest);
-    if blob.size > CONFIG_CAP {
-        let detail = format!(
-            "it claims {} bytes, {CONFIG_CAP} are read at most",
-            blob.size
-        );
-        return Err(SourceError::new(SourceErrorKind::Protocol, what(), detail).into());
-    }
-    let request = BlobRequest {
-        image,
-        digest: &blob.digest,
-        size: blob.size,
-        offset: 0,
-        avoid: &[],
-    };
-    let mut stream = source.blob(request).await?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.body.next().await {
-        bytes.extend_from_slice(&chunk?);
-    }
-    let mut hasher = crate::oci::Hasher::new(blob.digest.algorithm());
-    hasher.update(&bytes);
-    if hasher.finish() == blob.digest {
-        Ok(bytes)
-    } else {
-        let detail = format!("wrong bytes from {}", stream.endpoint);
-        Err(SourceError::new(SourceErrorKind::Digest, what(), detail).into())
     }
 }

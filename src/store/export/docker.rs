@@ -11,8 +11,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Archive, whole};
+use crate::io::unpack::{LARGEST_WINDOW_LOG, decompressed};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher, Manifest, Platform};
-use crate::store::read::decompressed;
 use crate::store::{IndexEntry, Store, StoreError};
 
 #[derive(Serialize)]
@@ -148,7 +148,8 @@ fn choose(
 fn open(store: &Store, layer: &Descriptor) -> Result<Box<dyn Read>, StoreError> {
     let blob = store.open_blob(&layer.digest, layer.size)?;
     let path = store.blob_path(&layer.digest);
-    decompressed(BufReader::with_capacity(1 << 20, blob)).map_err(StoreError::io("read", &path))
+    decompressed(BufReader::with_capacity(1 << 20, blob), LARGEST_WINDOW_LOG)
+        .map_err(StoreError::io("read", &path))
 }
 
 /// What a layer decompresses to. One that does not is read again as it is: damage is worth another word than a bad image.

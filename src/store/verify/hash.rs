@@ -6,8 +6,8 @@ use std::path::Path;
 use rustix::fs::{Advice, fadvise};
 
 use super::{Item, Problem, unreadable};
+use crate::io::unpack::{LARGEST_WINDOW_LOG, decompressed};
 use crate::oci::{Algorithm, Digest, Hasher};
-use crate::store::read::decompressed;
 
 /// Bytes per read: the kernel's read-ahead for sequential files, so that the disk works on the next piece while this core hashes
 /// one that is still in its cache. Asking for more with `WILLNEED` doubled the time in the kernel and gained nothing.
@@ -58,7 +58,7 @@ pub(super) fn check(
 fn diff_id(raw: &mut dyn Read, buffer: &mut [u8]) -> io::Result<Digest> {
     let raw = BufReader::with_capacity(CHUNK, raw);
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut content = decompressed(raw)?;
+    let mut content = decompressed(raw, LARGEST_WINDOW_LOG)?;
     drain(&mut *content, buffer, |bytes| hasher.update(bytes))?;
     drop(content);
     Ok(hasher.finish())
