@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
 //! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
-//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`] | derived artefacts |
+//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`] | derived artefacts |
 //! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
@@ -36,6 +36,7 @@ pub mod io;
 pub mod iso;
 pub mod node;
 pub mod oci;
+pub mod osimage;
 pub mod progress;
 pub mod remote;
 pub mod seed;
