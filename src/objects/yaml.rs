@@ -30,6 +30,30 @@ pub(crate) fn indented(text: &str, indent: &str) -> String {
     text.split_inclusive('\n').map(line).collect()
 }
 
+/// A text as a block whose lines stand behind `indent`, where a block can hold it, else as [`scalar`]. Begins behind the key's
+/// colon and space, ends with a line end.
+pub(crate) fn block(text: &str, indent: &str) -> String {
+    let odd = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t') || "\u{feff}\u{2028}\u{2029}".contains(c)
+    };
+    let first = text.trim_start_matches('\n');
+    // A block says its indentation by its first line, and what stands there must be a line at all.
+    if !text.contains('\n')
+        || first.is_empty()
+        || first.starts_with([' ', '\t'])
+        || text.contains(odd)
+    {
+        return format!("{}\n", scalar(text));
+    }
+    let head = match (text.ends_with('\n'), text.ends_with("\n\n")) {
+        (false, _) => "|-",
+        (true, false) => "|",
+        (true, true) => "|+",
+    };
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    format!("{head}\n{}{end}", indented(text, indent))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +74,34 @@ mod tests {
             assert_eq!(scalar(quoted), serde_json::to_string(quoted).unwrap());
         }
         assert_eq!(indented("a\n\nb\n", "  "), "  a\n\n  b\n");
+    }
+
+    #[test]
+    fn a_block_is_read_back_as_it_was() {
+        for text in [
+            "a\nb",
+            "a\nb\n",
+            "a\nb\n\n",
+            "\na\n",
+            "a\n\n  b\n",
+            "a",
+            "",
+            "\n",
+            "\n\n",
+            " a\nb",
+            "\n a\n",
+            "a\tb\n\tc\n",
+            "a \nb  \n",
+            "a\r\nb",
+            "a\u{1}\n",
+            "# c\n",
+            "a: b\n- c\n---\n",
+            "é\n\u{2028}\n",
+        ] {
+            let yaml = format!("k:\n  v: {}w: x\n", block(text, "    "));
+            let read: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+            assert_eq!(read["k"]["v"], text, "{yaml}");
+            assert_eq!(read["w"], "x", "{yaml}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! `snoforge osimage`: OS images that are built on the cluster.
 
+mod lint;
+mod manifests;
+
 use clap::Subcommand;
 
 use super::context::Context;
@@ -8,26 +11,49 @@ use crate::osimage::Error;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub(super) enum Osimage {}
+pub(super) enum Osimage {
+    /// Write the objects that ask for an image, from flags or one osimage.yaml.
+    Manifests(Box<manifests::Manifests>),
+    /// Check a Containerfile as the operator does, and for what cannot work.
+    Lint(lint::Lint),
+}
 
 impl Osimage {
     /// Runs the verb.
     ///
     /// # Errors
     /// What the verb says.
-    pub(super) fn run(self, _context: &Context) -> Result<(), Failure> {
-        match self {}
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Manifests(args) => args.run(context),
+            Self::Lint(args) => args.run(context),
+        }
     }
 }
 
 impl Categorised for Error {
     fn exit(&self) -> Exit {
         match self {
-            Self::Value { .. } => Exit::Usage,
+            Self::Unpredictable(_) => Exit::Unsupported,
+            Self::Object(_) | Self::Missing(_) | Self::File { .. } => Exit::Usage,
         }
     }
 
     fn advice(&self) -> Option<String> {
         self.hint()
+    }
+}
+
+/// A finding in a file of values as the failure that it is.
+fn config_failure(finding: &crate::config::Finding) -> Failure {
+    let message = if finding.at.line == 0 {
+        finding.message.clone()
+    } else {
+        finding.to_string()
+    };
+    Failure {
+        exit: Exit::Usage,
+        message,
+        hint: finding.hint.clone(),
     }
 }
