@@ -27,10 +27,8 @@ fn node(out: &mut String, value: &Value, indent: usize) -> Result<(), String> {
         Value::Object(map) => {
             let mut keys: Vec<&String> = map.keys().collect();
             // Natural order and plain order agree on letters.
-            if !keys
-                .iter()
-                .all(|k| k.bytes().all(|b| b.is_ascii_alphabetic()))
-            {
+            let letters = |k: &str| k.bytes().all(|b| b.is_ascii_alphabetic());
+            if !keys.iter().all(|k| letters(k) && resolve(k) == Kind::Text) {
                 return Err("a key has other characters than letters".to_owned());
             }
             keys.sort();
@@ -91,17 +89,14 @@ fn under(out: &mut String, value: &Value, indent: usize) -> Result<(), String> {
 
 fn scalar(out: &mut String, text: &str, indent: usize) -> Result<(), String> {
     out.push(' ');
-    let looks = Looks::of(text)?;
-    if text.contains('\n') && looks.block {
-        literal(out, text, indent + 2);
-        return Ok(());
-    }
-    let written = if !looks.string || text.contains('\n') || !looks.single {
-        double(text)?
-    } else if looks.plain {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
+    let written = match style(text)? {
+        Style::Literal => {
+            literal(out, text, indent + 2);
+            return Ok(());
+        }
+        Style::Double => double(text)?,
+        Style::Plain => text.to_owned(),
+        Style::Single => format!("'{}'", text.replace('\'', "''")),
     };
     let start = out.rsplit('\n').next().unwrap_or_default().chars().count();
     if folds(&written, start) {
@@ -154,46 +149,40 @@ fn folds(written: &str, start: usize) -> bool {
     chars.skip(1).any(|(n, c)| c == ' ' && start + n > WIDTH)
 }
 
-/// How a text may be written.
-struct Looks {
-    /// Plain, it would be read as text.
-    string: bool,
-    /// Without quotes in a block map.
-    plain: bool,
-    /// In single quotes.
-    single: bool,
-    /// As a block.
-    block: bool,
+/// How a text is written.
+enum Style {
+    Plain,
+    Single,
+    Double,
+    Literal,
 }
 
-impl Looks {
-    /// As `yaml_emitter_analyze_scalar` and `resolve` see it.
-    fn of(text: &str) -> Result<Self, String> {
-        let digits = text.bytes().take(4).filter(u8::is_ascii_digit).count() == 4;
-        if digits && text.get(4..5) == Some("-") {
-            return Err("a text looks like a date".to_owned());
-        }
-        let sexagesimal = |b: u8| b.is_ascii_digit() || b"+-_:.".contains(&b);
-        if text.contains(':') && text.bytes().all(sexagesimal) {
-            return Err("a text looks like a time".to_owned());
-        }
-        if text == "<<" {
-            return Err("a text is a merge key".to_owned());
-        }
-        let special = text
-            .chars()
-            .any(|c| (c.is_control() && c != '\n') || "\u{feff}\u{2028}\u{2029}".contains(c));
-        let space_break = text.contains(" \n");
-        let break_space = text.contains("\n ");
-        let edge = text.starts_with([' ', '\n']) || text.ends_with([' ', '\n']);
-        let lines = text.contains('\n');
-        Ok(Self {
-            string: resolve(text) == Kind::Text,
-            plain: !indicated(text) && !edge && !break_space && !space_break && !special && !lines,
-            single: !break_space && !space_break && !special,
-            block: !text.ends_with(' ') && !space_break && !special,
-        })
+/// As `resolve`, `stringv` and `yaml_emitter_analyze_scalar` choose it.
+fn style(text: &str) -> Result<Style, String> {
+    let digits = text.bytes().take(4).filter(u8::is_ascii_digit).count() == 4;
+    if digits && text.get(4..5) == Some("-") {
+        return Err("a text looks like a date".to_owned());
     }
+    let sexagesimal = |b: u8| b.is_ascii_digit() || b"+-_:.".contains(&b);
+    if text.contains(':') && text.bytes().all(sexagesimal) {
+        return Err("a text looks like a time".to_owned());
+    }
+    if text == "<<" {
+        return Err("a text is a merge key".to_owned());
+    }
+    let odd = |c: char| (c.is_control() && c != '\n') || "\u{feff}\u{2028}\u{2029}".contains(c);
+    let dirty = text.contains(" \n") || text.contains(odd);
+    if text.contains('\n') {
+        let block = !text.ends_with(' ') && !dirty;
+        return Ok(if block { Style::Literal } else { Style::Double });
+    }
+    Ok(if resolve(text) != Kind::Text || dirty {
+        Style::Double
+    } else if indicated(text) || text.starts_with(' ') || text.ends_with(' ') {
+        Style::Single
+    } else {
+        Style::Plain
+    })
 }
 
 /// Whether an indicator keeps a text from standing plain in a block map.
@@ -220,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    /// As PyYAML writes it with the styles that go-yaml chooses; the two have one ancestor.
+    /// As `PyYAML` writes it with the styles that go-yaml chooses; the two have one ancestor.
     #[test]
     fn text_is_written_as_go_yaml_does() {
         let value = json!({
