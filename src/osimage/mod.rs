@@ -8,10 +8,12 @@
 //!
 //! What this room does not do: it talks to no cluster, writes no files of its own accord, prints nothing.
 
+pub mod build;
 pub mod containerfile;
 mod error;
 pub mod names;
 pub mod predict;
+pub mod render;
 pub mod resources;
 pub mod settings;
 

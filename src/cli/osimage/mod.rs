@@ -2,6 +2,8 @@
 
 mod lint;
 mod manifests;
+mod predict;
+mod render;
 
 use clap::Subcommand;
 
@@ -16,6 +18,10 @@ pub(super) enum Osimage {
     Manifests(Box<manifests::Manifests>),
     /// Check a Containerfile as the operator does, and for what cannot work.
     Lint(lint::Lint),
+    /// Show what a build works on: the rendered MachineConfig with its files decoded, the Containerfile.
+    Render(render::Render),
+    /// Tell name and image tag of a build before there is one.
+    Predict(Box<predict::Predict>),
 }
 
 impl Osimage {
@@ -27,6 +33,8 @@ impl Osimage {
         match self {
             Self::Manifests(args) => args.run(context),
             Self::Lint(args) => args.run(context),
+            Self::Render(args) => args.run(context),
+            Self::Predict(args) => args.run(context),
         }
     }
 }
