@@ -68,7 +68,7 @@ fn value_hint(field: &str) -> Option<&'static str> {
             "name a Secret in the namespace openshift-machine-config-operator"
         }
         "api" => {
-            "v1 is for OpenShift 4.16 and later, 4.14 for the developer preview of that release"
+            "v1 is for OpenShift 4.18 and later, 4.14 for the developer preview of that release"
         }
         _ => return None,
     })

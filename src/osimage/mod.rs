@@ -11,8 +11,10 @@
 pub mod build;
 pub mod containerfile;
 mod error;
+pub mod facts;
 pub mod names;
 pub mod predict;
+pub mod preflight;
 pub mod render;
 pub mod resources;
 pub mod settings;

@@ -12,6 +12,7 @@
 mod build;
 mod cel;
 mod manifests;
+mod preflight;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/schema.rs"]

@@ -83,7 +83,7 @@ fn stand(objects: &Objects<'_>, pool: &Value) -> State {
 fn pullable(image: &str) -> Vec<String> {
     let refused = names::digested("image", image).err();
     refused
-        .map(|e| format!("from 4.16 on the API takes no such name: {e}"))
+        .map(|e| format!("today's API takes no such name: {e}"))
         .into_iter()
         .collect()
 }
