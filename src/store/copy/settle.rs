@@ -28,13 +28,6 @@ pub(super) fn all(lanes: &mut [Lane], survey: &Survey) {
 
 fn settle(lane: &Lane, survey: &Survey) -> Result<(), StoreError> {
     let root = lane.store.root();
-    // A run that was killed leaves what it was about to name.
-    for stray in crate::store::verify::strays(&lane.store, &BTreeSet::new())? {
-        let name = stray.path.file_name().unwrap_or_default();
-        if name.to_string_lossy().starts_with(".tmp-") {
-            fs_err::remove_file(&stray.path).map_err(StoreError::io("remove", &stray.path))?;
-        }
-    }
     let others = survey.texts.iter().filter(|(name, _)| *name != HEADER);
     for (name, bytes) in others {
         put(&root.join(name), bytes)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Refused;
+use crate::io::atomic::PREFIX;
 use crate::oci::{Digest, RawManifest};
 use crate::store::{IndexEntry, Store, StoreError};
 
@@ -134,7 +135,7 @@ impl Survey {
             let path = relative.join(&name);
             if meta.is_dir() {
                 self.read_directory(&path)?;
-            } else if meta.is_file() && !name.starts_with(".tmp-") && !name.ends_with(".partial") {
+            } else if meta.is_file() && !name.starts_with(PREFIX) && !name.ends_with(".partial") {
                 self.items.push(other_file(path, &meta)?);
             }
         }

@@ -22,7 +22,7 @@ use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 use super::{Store, StoreError};
 use crate::oci::{Descriptor, Digest};
 use crate::progress::{Event, Reporter};
-pub(super) use strays::strays;
+pub(super) use strays::{entries, strays};
 
 /// How closely to look; each includes the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
