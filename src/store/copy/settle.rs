@@ -10,7 +10,7 @@ use super::plan::Need;
 use super::survey::{Image, Kind, Survey};
 use crate::io::atomic;
 use crate::oci::Digest;
-use crate::store::StoreError;
+use crate::store::{StoreError, delta};
 
 const HEADER: &str = "snoforge.json";
 
@@ -31,6 +31,15 @@ fn settle(lane: &Lane, survey: &Survey) -> Result<(), StoreError> {
     let others = survey.texts.iter().filter(|(name, _)| *name != HEADER);
     for (name, bytes) in others {
         put(&root.join(name), bytes)?;
+    }
+    let delta = root.join(delta::FILE);
+    match &lane.delta {
+        Some(text) => put(&delta, text.to_json().as_bytes())?,
+        // It was one, and is whole now.
+        None if delta.exists() => {
+            fs_err::remove_file(&delta).map_err(StoreError::io("remove", &delta))?;
+        }
+        None => {}
     }
     if let Some(bytes) = survey.texts.get(HEADER) {
         put(&root.join(HEADER), bytes)?;
