@@ -23,6 +23,7 @@ mod program;
     reason = "each test binary uses another part"
 )]
 mod registry;
+mod restore;
 #[path = "../support/schema.rs"]
 mod schema;
 mod verdict;

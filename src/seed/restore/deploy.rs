@@ -22,14 +22,14 @@ pub(super) fn deploy(
 ) -> Result<Restored, RestoreError> {
     let steps = Steps::new(reporter, 8);
     let repo = stage::repo(sysroot);
+    let commit = files.deployment.commit.as_str();
     steps.run(1, "pull the commit", || {
-        ostree::pull_local(sysroot, &repo)?;
+        ostree::pull_local(sysroot, &repo, commit)?;
         undo::remove(&repo)
     })?;
     steps.run(2, "make the stateroot", || {
         ostree::os_init(sysroot, stateroot)
     })?;
-    let commit = files.deployment.commit.as_str();
     let kargs = karg_options(&files.kernel_arguments);
     steps.run(3, "deploy", || {
         ostree::deploy(sysroot, (stateroot, commit), &kargs)

@@ -8,6 +8,8 @@ use crate::exec::ExecError;
 use crate::io::Category;
 use crate::seed::finding::Finding;
 
+const FULL: &str = "the disk is too small: what was restored is taken back; a layer unpacks to two to three times its size";
+
 /// A restore cannot begin, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
@@ -125,11 +127,17 @@ impl RestoreError {
                         "install `{program}` (ostree 2022.7 or newer, GNU tar 1.30 or newer)"
                     ));
                 }
-                ExecError::Failed { stderr, .. } if stderr.contains("No space left") => {
-                    "the disk is too small: what was restored is taken back; a layer unpacks to two to three times its size"
+                // What tar says of a full disk depends on how much of the block still went there.
+                ExecError::Failed { stderr, .. }
+                    if ["No space left", "Wrote only"]
+                        .iter()
+                        .any(|w| stderr.contains(w)) =>
+                {
+                    FULL
                 }
                 _ => "what was restored is taken back; the same command begins anew",
             },
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => FULL,
             Self::Unforeseen { .. } | Self::Io { .. } => {
                 "what was restored is taken back; the same command begins anew"
             }

@@ -4,8 +4,12 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::error::RestoreError;
-use super::sysroot::Sysroot;
+use super::sysroot::{self, Sysroot};
+use super::undo;
 use crate::exec;
+
+/// Where ostree keeps a ref for each deployment: one tree per boot version.
+pub(super) const DEPLOYMENT_REFS: [&str; 2] = ["ostree/0", "ostree/1"];
 
 fn ostree(step: String, args: &[&OsStr]) -> Result<String, RestoreError> {
     let out = exec::run("ostree", args).map_err(RestoreError::program(step))?;
@@ -35,10 +39,23 @@ fn in_repo(
     ostree(step.to_owned(), &all)
 }
 
-/// All of another repository. Objects become hard links where both are on one filesystem.
-pub(super) fn pull_local(sysroot: &Sysroot, from: &Path) -> Result<(), RestoreError> {
+/// All refs of another repository, and a commit that need not have one. Objects become hard links where both are on one filesystem.
+///
+/// The other's refs for its own deployments are left out: this ostree makes its own, and refuses them where the commit is bound to
+/// another ref.
+pub(super) fn pull_local(sysroot: &Sysroot, from: &Path, commit: &str) -> Result<(), RestoreError> {
+    for version in DEPLOYMENT_REFS {
+        let place = Path::new("refs/heads").join(version);
+        let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
+            continue;
+        };
+        if let Ok(directory) = sysroot::beneath(from, parent) {
+            undo::remove(&sysroot::through(&directory, Path::new(name)))?;
+        }
+    }
     let step = ("pull the seed's repository", "pull-local");
-    in_repo(sysroot, step, &[from.as_os_str()]).map(drop)
+    in_repo(sysroot, step, &[from.as_os_str()])?;
+    in_repo(sysroot, step, &[from.as_os_str(), commit.as_ref()]).map(drop)
 }
 
 /// Names of refs, sorted.

@@ -4,7 +4,7 @@
 //! that we make, which was not there before: what has that name and no mark is ours, and not whole.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::IFlags;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,8 @@ pub(super) fn begin(sysroot: &Sysroot, stateroot: &str) -> Result<(), RestoreErr
 /// # Errors
 /// The disk, or ostree; the journal stays.
 pub(super) fn undo(sysroot: &Sysroot) -> Result<(), RestoreError> {
+    // First of all: on a full disk ostree can do nothing.
+    empty_stage(sysroot)?;
     if let Some(stateroot) = interrupted(sysroot)? {
         let deployments = ostree::deployments(sysroot)?;
         let ours = deployments
@@ -89,14 +91,16 @@ pub(super) fn undo(sysroot: &Sysroot) -> Result<(), RestoreError> {
         }
         remove(&sysroot.stateroot(&stateroot))?;
         let before = journal(sysroot)?.map(|j| j.refs).unwrap_or_default();
-        // ostree itself keeps a ref for each deployment.
-        let own = |name: &String| name.starts_with("ostree/0/") || name.starts_with("ostree/1/");
+        let own = |name: &String| {
+            ostree::DEPLOYMENT_REFS
+                .iter()
+                .any(|tree| Path::new(name).starts_with(tree))
+        };
         for name in ostree::refs(sysroot)? {
             if !before.contains(&name) && !own(&name) {
                 ostree::delete_ref(sysroot, &name)?;
             }
         }
-        remove(&super::stage::repo(sysroot))?;
         ostree::cleanup(sysroot)?;
     }
     remove_stage(sysroot)
@@ -104,14 +108,18 @@ pub(super) fn undo(sysroot: &Sysroot) -> Result<(), RestoreError> {
 
 /// Removes the directory, the journal last.
 pub(super) fn remove_stage(sysroot: &Sysroot) -> Result<(), RestoreError> {
-    for name in ["ostree", "root", "etc.tar"] {
-        remove(&stage(sysroot).join(name))?;
-    }
+    empty_stage(sysroot)?;
     remove(&stage(sysroot))
 }
 
+/// Leaves the journal.
+fn empty_stage(sysroot: &Sysroot) -> Result<(), RestoreError> {
+    let mut names = ["ostree", "root", "etc.tar"].iter();
+    names.try_for_each(|name| remove(&stage(sysroot).join(name)))
+}
+
 /// Removes a tree or a file, if it is there. ostree marks the roots of deployments immutable: `deploy/<deployment>` of a stateroot.
-pub(super) fn remove(path: &std::path::Path) -> Result<(), RestoreError> {
+pub(super) fn remove(path: &Path) -> Result<(), RestoreError> {
     let deployments = fs_err::read_dir(path.join("deploy")).into_iter().flatten();
     for deployment in deployments.flatten().map(|d| d.path()) {
         // A filesystem that knows no such mark has none to take off.
