@@ -100,7 +100,7 @@ pub fn run_until<A: AsRef<OsStr> + fmt::Debug>(
 }
 
 /// Runs a program that reads what `fill` writes, however much: its own output is drained meanwhile. When `fill` fails the program is
-/// killed, unless it ended first: then its own reason counts.
+/// killed, unless it ended first: then its own reason counts. Gives what `fill` gave, and what a good program said on stderr.
 ///
 /// # Errors
 /// As [`run`]; within, what `fill` says.
@@ -108,7 +108,7 @@ pub fn run_fed<A: AsRef<OsStr> + fmt::Debug, T>(
     program: &str,
     args: &[A],
     fill: impl FnOnce(&mut dyn io::Write) -> io::Result<T>,
-) -> Result<io::Result<T>, ExecError> {
+) -> Result<io::Result<(T, String)>, ExecError> {
     tracing::debug!(program, ?args, "run, fed");
     let mut filled = Err(io::ErrorKind::BrokenPipe.into());
     let output = spawn(Path::new("."), program, args, true).and_then(|mut child| {
@@ -135,9 +135,13 @@ pub fn run_fed<A: AsRef<OsStr> + fmt::Debug, T>(
             }))
         })
     });
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     match output.transpose() {
-        Some(output) => judge(program, output).map(|_| filled),
-        None => Ok(filled),
+        Some(output) => {
+            let said = output.as_ref().map(said).unwrap_or_default();
+            judge(program, output).map(|_| filled.map(|value| (value, said)))
+        }
+        None => Ok(filled.map(|value| (value, String::new()))),
     }
 }
 
@@ -294,10 +298,13 @@ mod tests {
             })
         };
         assert_eq!(
-            feed("test $(head -c 1228800 | wc -c) = 1228800", false)
-                .unwrap()
-                .unwrap(),
-            7
+            feed(
+                "test $(head -c 1228800 | wc -c) = 1228800; echo odd >&2",
+                false
+            )
+            .unwrap()
+            .unwrap(),
+            (7, "odd\n".to_owned())
         );
         // Its own words, although writing to it failed too.
         let failed = feed("echo full >&2; exit 3", false).unwrap_err();

@@ -24,6 +24,7 @@ mod program;
 )]
 mod registry;
 mod restore;
+mod restore_faults;
 #[path = "../support/schema.rs"]
 mod schema;
 mod verdict;

@@ -57,6 +57,14 @@ pub enum RestoreError {
         /// What the program said.
         source: ExecError,
     },
+    /// Labels, ACLs or capabilities are not kept.
+    #[error("cannot {step} with all attributes: {said}")]
+    Attribute {
+        /// The verb and its object.
+        step: String,
+        /// What tar said.
+        said: String,
+    },
     /// A program said something unforeseen.
     #[error("cannot {step}: {reason}")]
     Unforeseen {
@@ -101,7 +109,7 @@ impl RestoreError {
             Self::Unfit(_) => Category::Verification,
             Self::Version { .. } => Category::Usage,
             Self::Sysroot { category, .. } => *category,
-            Self::NotRoot => Category::Environment,
+            Self::NotRoot | Self::Attribute { .. } => Category::Environment,
             Self::Program { source, .. } => match source {
                 ExecError::Missing(_) | ExecError::Start { .. } => Category::Environment,
                 _ => Category::Io,
@@ -121,6 +129,9 @@ impl RestoreError {
             Self::Sysroot { hint, .. } => hint,
             Self::NoSpace { .. } => "use a larger disk; nothing was written there",
             Self::NotRoot => "run it as root",
+            Self::Attribute { .. } => {
+                "the seed's SELinux labels need a system with the same policy, a permissive one (`setenforce 0`), or one without SELinux; the filesystem must keep extended attributes"
+            }
             Self::Program { source, .. } => match source {
                 ExecError::Missing(program) => {
                     return Some(format!(

@@ -13,6 +13,9 @@ use super::undo;
 use crate::exec;
 use crate::seed::image::{Archives, Stopped, pass};
 
+/// The calls that tar names when it cannot set an attribute; it goes on then, and exits with 0.
+const ATTRIBUTE: [&str; 4] = ["setfilecon", "setxattr", "acl_set", "acl_delete"];
+
 /// What went wrong on our side, for the one who waits for the end of the stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failed(Arc<Mutex<Option<RestoreError>>>);
@@ -125,7 +128,18 @@ pub(super) fn unpack(
     let mut args: Vec<&std::ffi::OsStr> = options.iter().map(std::ffi::OsStr::new).collect();
     args.push(directory.as_os_str());
     let step = format!("unpack into {}", directory.display());
-    exec::run_fed("tar", &args, fill)
-        .map_err(RestoreError::program(step))?
-        .map_err(RestoreError::io("unpack into", directory))
+    let ((), said) = exec::run_fed("tar", &args, fill)
+        .map_err(RestoreError::program(&step))?
+        .map_err(RestoreError::io("unpack into", directory))?;
+    // Only a warning to tar: a label that the running system's policy does not know, an attribute that the filesystem cannot hold.
+    match said
+        .lines()
+        .find(|line| ATTRIBUTE.iter().any(|call| line.contains(call)))
+    {
+        Some(line) => Err(RestoreError::Attribute {
+            step,
+            said: line.chars().take(300).collect(),
+        }),
+        None => Ok(()),
+    }
 }

@@ -30,10 +30,14 @@ pub(super) fn stage(sysroot: &Sysroot) -> PathBuf {
 fn journal(sysroot: &Sysroot) -> Result<Option<Journal>, RestoreError> {
     let path = stage(sysroot).join("journal.json");
     match fs_err::read(&path) {
-        // One directory name, whoever wrote the file.
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)
-            .ok()
-            .filter(|j: &Journal| j.stateroot.starts_with("rhcos_") && !j.stateroot.contains('/'))),
+        Ok(bytes) => match serde_json::from_slice::<Journal>(&bytes) {
+            // One directory name, whoever wrote the file.
+            Ok(j) if j.stateroot.starts_with("rhcos_") && !j.stateroot.contains('/') => Ok(Some(j)),
+            _ => Err(RestoreError::Unforeseen {
+                step: format!("read {}", path.display()),
+                reason: "it is no journal of this version".to_owned(),
+            }),
+        },
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(RestoreError::io("read", &path)(e)),
     }
