@@ -471,4 +471,13 @@ fn killed_anywhere_it_begins_anew() {
             &["fsck", "--repo", &format!("{place}/ostree/repo")],
         );
     }
+    // After the last step but one: whole, and still with the journal.
+    let stage = clean.join("ostree/.snoforge-restore");
+    fs_err::create_dir(&stage).unwrap();
+    let journal = json!({"stateroot": OS, "refs": []}).to_string();
+    fs_err::write(stage.join("journal.json"), journal).unwrap();
+    let again = restore(&bench, &image, &clean, &[]).expect(0).json();
+    assert_eq!(again["already_restored"], true);
+    assert!(!stage.exists());
+    same(&comparable(&clean), &expected, "marked");
 }

@@ -57,15 +57,11 @@ impl Restore {
         if plan.is_tight() {
             context.warn("a layer unpacks to two to three times its size: it may not fit");
         }
-        if self.dry_run || plan.done {
-            let document = json!({"dry_run": self.dry_run, "already_restored": plan.done, "plan": plan, "restored": null});
-            let text = if plan.done {
-                "already restored"
-            } else {
-                "nothing was done"
-            };
-            return context.result(&document, || text.to_owned());
+        if self.dry_run {
+            let document = json!({"dry_run": true, "already_restored": plan.done, "plan": plan, "restored": null});
+            return context.result(&document, || "nothing was done".to_owned());
         }
+        // One that is done already too: a kill after the last step leaves a file or two to remove.
         let reporter = context.reporter.as_ref();
         let restored = block_on(async {
             let restored = restore(source.as_ref(), &seed, &plan, reporter).await;
