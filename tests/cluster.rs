@@ -43,7 +43,7 @@ fn crd(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A server with TLS that knows SeedGenerators.
+/// A server with TLS that knows `SeedGenerator`.
 fn server() -> ApiServer {
     let server = ApiServer::mutual_tls();
     server.crd(&crd("lca.openshift.io_seedgenerators.yaml"));
@@ -80,7 +80,7 @@ fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Reason {
 
 /// The next item, however long it takes; a test that waits for ever is ended by this.
 async fn next(watch: &mut BoxStream<'static, Result<Seen, Error>>) -> Result<Seen, Error> {
-    let item = tokio::time::timeout(Duration::from_secs(120), watch.next());
+    let item = tokio::time::timeout(Duration::from_mins(2), watch.next());
     item.await.expect("an item in time").expect("no end")
 }
 
@@ -94,6 +94,17 @@ async fn state(watch: &mut BoxStream<'static, Result<Seen, Error>>) -> (Seen, Ve
             Err(other) => panic!("{other}"),
         }
     }
+}
+
+/// Changes the object and waits until the watch has told it: then it is open.
+async fn change(server: &ApiServer, watch: &mut BoxStream<'static, Result<Seen, Error>>) {
+    let mut object = server.object(GENERATOR).unwrap();
+    let last = object["status"]["observedGeneration"]
+        .as_u64()
+        .unwrap_or_default();
+    object["status"] = json!({"observedGeneration": last + 1});
+    let object = server.put(GENERATOR, &object);
+    assert_eq!(state(watch).await, (Seen::Object(object), Vec::new()));
 }
 
 #[test]
@@ -275,8 +286,14 @@ fn each_fault_is_a_reason_of_its_own() {
         false,
     );
     check(Fault::Garbage, |r| matches!(r, Reason::Answer(_)), false);
+}
+
+#[test]
+fn a_server_that_is_away_or_another_is_told() {
+    let server = server();
+    let client = client(&server);
     // A group that is away is no error to a reader.
-    server.fault(group, Fault::Status(404, ""));
+    server.fault("/apis/lca.openshift.io", Fault::Status(404, ""));
     assert_eq!(block_on(client.get(GENERATORS)).unwrap(), Got::Absent);
     server.heal();
     server.close();
@@ -336,8 +353,8 @@ fn the_end_of_a_log_is_told() {
         pod,
         &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}),
     );
-    let text: String = (0..500).map(|n| format!("line {n}\n")).collect();
-    server.log(pod, "manager", &text);
+    let lines: Vec<String> = (0..500).map(|n| format!("line {n}")).collect();
+    server.log(pod, "manager", &(lines.join("\n") + "\n"));
     let client = client(&server);
     block_on(async {
         let tail = client.log_tail(pod, "manager", 2).await.unwrap();
@@ -373,12 +390,8 @@ fn a_watch_tells_each_state_and_goes_on_where_it_ended() {
         };
         assert_eq!(lists(), 1, "{:?}", server.seen());
         // What breaks is told, and everything is read anew.
-        for (number, end) in [(2, End::Broken), (3, End::InEvent)] {
-            let mut next = made.clone();
-            next["status"] = json!({"observedGeneration": number});
-            let next = server.put(GENERATOR, &next);
-            // The watch is open when it has told this.
-            assert_eq!(state(&mut watch).await, (Seen::Object(next), Vec::new()));
+        for end in [End::Broken, End::InEvent] {
+            change(&server, &mut watch).await;
             server.end_watches(end);
             let (seen, failures) = state(&mut watch).await;
             assert!(matches!(seen, Seen::Object(_)));
@@ -422,6 +435,7 @@ fn a_watch_lives_through_all_that_an_api_does_when_it_goes_away() {
             (Fault::Garbage, |r| matches!(r, Reason::Answer(_))),
             (Fault::Cut, |r| matches!(r, Reason::Answer(_))),
         ] {
+            change(&server, &mut watch).await;
             server.fault_times("/apis/lca.openshift.io", fault, 1);
             server.end_watches(End::Whole);
             let (seen, failures) = state(&mut watch).await;

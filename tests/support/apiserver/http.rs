@@ -209,9 +209,10 @@ impl Asked<'_> {
             }
             ("PATCH", false) => Err(refusal(415, "UnsupportedMediaType", self.kind)),
             ("DELETE", false) => {
-                let options = match self.body.is_empty() {
-                    true => Value::Null,
-                    false => self.object()?,
+                let options = if self.body.is_empty() {
+                    Value::Null
+                } else {
+                    self.object()?
                 };
                 let uid = options["preconditions"]["uid"].as_str();
                 store.delete(place, uid).map(ok)
@@ -269,7 +270,7 @@ impl Asked<'_> {
             return Ok(table::table(kind, &page, &metadata));
         }
         Ok(
-            json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version, "metadata": metadata, "items": page}),
+            json!({"kind": format!("{}List", kind.name), "apiVersion": kind.api_version, "metadata": metadata, "items": page}),
         )
     }
 

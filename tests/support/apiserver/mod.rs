@@ -42,7 +42,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 pub(crate) use faults::{End, Fault};
-use store::Store;
+use store::{Kind, Store};
 use tls::{Authority, Certified, Leaf, Tls};
 
 /// What lives on while the server is away.
@@ -210,7 +210,7 @@ impl ApiServer {
     /// Serves a kind without a schema.
     pub(crate) fn kind(&self, api_version: &str, plural: &str, kind: &str, namespaced: bool) {
         let mut store = self.shared.store.lock().unwrap();
-        store.add_kind(api_version, plural, kind, namespaced, None);
+        store.add_kind(plural, Kind::new(api_version, kind, namespaced));
     }
 
     /// Creates or replaces the object at a path, and its status, as operators do. What the rules refuse stops the test.

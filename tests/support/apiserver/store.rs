@@ -26,11 +26,24 @@ const BUILT_IN: [(&str, &str, &str, bool); 9] = [
 
 pub(crate) struct Kind {
     pub(crate) api_version: String,
-    pub(crate) kind: String,
+    pub(crate) name: String,
     pub(crate) namespaced: bool,
     /// Whether the status is a subresource.
     pub(crate) status: bool,
     pub(crate) columns: Vec<Value>,
+}
+
+impl Kind {
+    /// Without columns of its own, and with the status in the object.
+    pub(crate) fn new(api_version: &str, name: &str, namespaced: bool) -> Self {
+        Self {
+            api_version: api_version.to_owned(),
+            name: name.to_owned(),
+            namespaced,
+            status: false,
+            columns: Vec::new(),
+        }
+    }
 }
 
 /// What a path names.
@@ -92,37 +105,21 @@ impl Default for Store {
             born: 0,
         };
         for (api_version, kind, plural, namespaced) in BUILT_IN {
-            store.add_kind(api_version, plural, kind, namespaced, None);
+            store.add_kind(plural, Kind::new(api_version, kind, namespaced));
         }
         store
     }
 }
 
 impl Store {
-    /// A kind; its status is a subresource when the version of the CRD that is given says so.
-    pub(crate) fn add_kind(
-        &mut self,
-        api_version: &str,
-        plural: &str,
-        kind: &str,
-        namespaced: bool,
-        crd: Option<&Value>,
-    ) {
-        let root = if api_version.contains('/') {
+    pub(crate) fn add_kind(&mut self, plural: &str, kind: Kind) {
+        let root = if kind.api_version.contains('/') {
             "apis"
         } else {
             "api"
         };
-        let columns = crd.and_then(|v| v["additionalPrinterColumns"].as_array());
-        let made = Kind {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            namespaced,
-            status: crd.is_some_and(|v| v["subresources"]["status"].is_object()),
-            columns: columns.cloned().unwrap_or_default(),
-        };
-        self.kinds
-            .insert(format!("/{root}/{api_version}/{plural}"), made);
+        let collection = format!("/{root}/{}/{plural}", kind.api_version);
+        self.kinds.insert(collection, kind);
     }
 
     /// Every served version of a CRD.
@@ -134,8 +131,13 @@ impl Store {
         for version in spec["versions"].as_array().unwrap() {
             let api_version = format!("{}/{}", text(&spec["group"]), text(&version["name"]));
             let (plural, kind) = (text(&spec["names"]["plural"]), text(&spec["names"]["kind"]));
-            let namespaced = spec["scope"] == "Namespaced";
-            self.add_kind(&api_version, &plural, &kind, namespaced, Some(version));
+            let columns = version["additionalPrinterColumns"].as_array();
+            let made = Kind {
+                status: version["subresources"]["status"].is_object(),
+                columns: columns.cloned().unwrap_or_default(),
+                ..Kind::new(&api_version, &kind, spec["scope"] == "Namespaced")
+            };
+            self.add_kind(&plural, made);
         }
     }
 
@@ -173,7 +175,7 @@ impl Store {
     /// Makes an object in a collection; its status is dropped where that is a subresource.
     pub(crate) fn create(&mut self, place: &Place, mut object: Value) -> Answered {
         let kind = self.kind(place);
-        if object["apiVersion"] != *kind.api_version || object["kind"] != *kind.kind {
+        if object["apiVersion"] != *kind.api_version || object["kind"] != *kind.name {
             let message = "the object provided is unrecognized (must be of type of the path)";
             return Err(refusal(400, "BadRequest", message));
         }
@@ -327,7 +329,7 @@ impl Store {
             .map_or("", |(group, _)| group);
         let message = format!(
             "{}.{group} \"{}\" is invalid: {}",
-            kind.kind,
+            kind.name,
             place.name,
             faults.join(", ")
         );

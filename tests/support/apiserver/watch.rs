@@ -127,7 +127,7 @@ fn line(what: &str, object: &Value) -> String {
 }
 
 fn bookmark(kind: &Kind, version: u64) -> Value {
-    json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"resourceVersion": version.to_string()}})
+    json!({"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"resourceVersion": version.to_string()}})
 }
 
 fn too_old(from: u64) -> Value {
