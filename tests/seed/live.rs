@@ -219,3 +219,56 @@ fn a_kubeconfig_that_cannot_work_is_refused_before_anything_is_sent() {
         "Kubeconfig { server: \"https://h:6443\", .. }"
     );
 }
+
+/// As `auth/kubeconfig` of an installation: a client certificate and the cluster's own CA.
+#[test]
+fn a_client_certificate_is_enough_and_another_server_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let server = ApiServer::mutual_tls_with(healthy());
+    let write = |name: &str| {
+        let path = home.path().join(name);
+        fs_err::write(&path, server.kubeconfig().to_string()).unwrap();
+    };
+    write("kubeconfig");
+    assert_eq!(
+        preflight_patiently(home.path(), None).expect(0).json()["findings"],
+        json!([])
+    );
+    // The user's environment names several files; the first that has a thing counts.
+    fs_err::write(home.path().join("other"), "current-context: admin\n").unwrap();
+    let list = "missing:other:kubeconfig";
+    preflight_patiently(home.path(), Some(list)).expect(0);
+    // The cluster starts anew with another CA.
+    server.change_certificate();
+    let strange = preflight_patiently(home.path(), None).expect(5);
+    assert!(
+        strange.stderr.contains("TLS: invalid peer certificate"),
+        "{}",
+        strange.stderr
+    );
+    write("kubeconfig");
+    preflight_patiently(home.path(), None).expect(0);
+    server.close();
+    let refused = preflight_patiently(home.path(), None).expect(5);
+    assert!(
+        refused.stderr.contains("no connection: connection refused"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// With the default time limit, and the file of the flag or those of the environment.
+fn preflight_patiently(home: &Path, environment: Option<&str>) -> Run {
+    let mut command = crate::program::snoforge(home);
+    command.args(["seed", "preflight", "--output", "json"]);
+    match environment {
+        Some(list) => command.env("KUBECONFIG", list),
+        None => command.args(["--kubeconfig", "kubeconfig"]),
+    };
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
