@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use snoforge::cluster::{Client, Got, Kubeconfig, Reason};
 
-use crate::apiserver::{ApiServer, Fault};
+use crate::apiserver::{ApiServer, Ca, Fault};
 use crate::{GENERATORS, block_on, client, client_for, generator, reason, server};
 
 #[test]
@@ -76,7 +76,7 @@ fn a_server_that_is_away_or_another_is_told() {
         block_on(client.get(GENERATORS)).unwrap(),
         Got::Items(Vec::new())
     );
-    server.change_certificate();
+    server.change_certificate(Ca::Strange);
     let other = block_on(async { reason(client.get(GENERATORS).await) });
     assert!(matches!(&other, Reason::Tls(_)), "{other:?}");
     assert!(!other.may_pass() && other.is_general());

@@ -7,8 +7,10 @@ use futures_util::stream::BoxStream;
 use serde_json::json;
 use snoforge::cluster::{Error, Reason, Seen};
 
-use crate::apiserver::{ApiServer, End, Fault};
-use crate::{GENERATOR, GENERATORS, SECRETS, block_on, client, generator, reason, secret, server};
+use crate::apiserver::{ApiServer, Ca, End, Fault};
+use crate::{
+    GENERATOR, GENERATORS, SECRETS, block_on, client, client_for, generator, reason, secret, server,
+};
 
 /// The next item, however long it takes; a test that waits for ever is ended by this.
 async fn next(watch: &mut BoxStream<'static, Result<Seen, Error>>) -> Result<Seen, Error> {
@@ -131,13 +133,55 @@ fn a_watch_lives_through_all_that_an_api_does_when_it_goes_away() {
         let after = server.remake(GENERATOR);
         server.open();
         assert_eq!(state(&mut watch).await.0, Seen::Object(after));
-        // Another certificate, for ever: told each time.
-        server.change_certificate();
+        // Another certificate: told each time, until it is the cluster's again.
+        server.change_certificate(Ca::Strange);
         loop {
             if matches!(reason(next(&mut watch).await), Reason::Tls(_)) {
                 break;
             }
         }
         assert!(matches!(reason(next(&mut watch).await), Reason::Tls(_)));
+        server.change_certificate(Ca::Own);
+        assert!(matches!(state(&mut watch).await.0, Seen::Object(_)));
+    });
+}
+
+/// A server that takes a request and says nothing.
+#[test]
+fn a_watch_does_not_wait_for_ever() {
+    let server = server();
+    let client = client_for(&server.kubeconfig(), 1).unwrap();
+    server.fault_times("/apis/lca.openshift.io", Fault::Slow, 2);
+    block_on(async {
+        let mut watch = client.watch(GENERATORS, "seedimage");
+        let (seen, failures) = state(&mut watch).await;
+        assert_eq!(seen, Seen::Absent);
+        assert!(
+            failures.len() >= 2 && failures.iter().all(|f| *f == Reason::Slow(1)),
+            "{failures:?}"
+        );
+    });
+}
+
+/// Where one may read but not watch, reading goes on.
+#[test]
+fn a_watch_that_is_forbidden_is_read_again_and_again() {
+    let server = server();
+    let client = client(&server);
+    block_on(async {
+        let mut watch = client.watch(GENERATORS, "seedimage");
+        assert_eq!(state(&mut watch).await.0, Seen::Absent);
+        // Every second request is a watch.
+        for number in 1..=2 {
+            server.fault_times(GENERATORS, Fault::Status(403, "cannot watch"), 1);
+            let put = server.put(GENERATOR, &json!({"apiVersion": "lca.openshift.io/v1", "kind": "SeedGenerator",
+                "metadata": {"name": "seedimage"}, "spec": {"seedImage": "quay.io/a:1"}, "status": {"observedGeneration": number}}));
+            let (seen, failures) = state(&mut watch).await;
+            assert_eq!(seen, Seen::Object(put));
+            assert!(
+                matches!(&failures[..], [Reason::Forbidden(_)]),
+                "{failures:?}"
+            );
+        }
     });
 }

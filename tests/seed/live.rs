@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use snoforge::cluster::Kubeconfig;
 use snoforge::seed::facts::paths;
 
-use crate::apiserver::{ApiServer, Fault};
+use crate::apiserver::{ApiServer, Ca, Fault};
 use crate::facts::{PASSWORD, healthy};
 use crate::{Run, run};
 
@@ -225,11 +225,8 @@ fn a_kubeconfig_that_cannot_work_is_refused_before_anything_is_sent() {
 fn a_client_certificate_is_enough_and_another_server_is_not() {
     let home = tempfile::tempdir().unwrap();
     let server = ApiServer::mutual_tls_with(healthy());
-    let write = |name: &str| {
-        let path = home.path().join(name);
-        fs_err::write(&path, server.kubeconfig().to_string()).unwrap();
-    };
-    write("kubeconfig");
+    let path = home.path().join("kubeconfig");
+    fs_err::write(&path, server.kubeconfig().to_string()).unwrap();
     assert_eq!(
         preflight_patiently(home.path(), None).expect(0).json()["findings"],
         json!([])
@@ -238,15 +235,15 @@ fn a_client_certificate_is_enough_and_another_server_is_not() {
     fs_err::write(home.path().join("other"), "current-context: admin\n").unwrap();
     let list = "missing:other:kubeconfig";
     preflight_patiently(home.path(), Some(list)).expect(0);
-    // The cluster starts anew with another CA.
-    server.change_certificate();
+    // Another server at its address; then the cluster with a new certificate.
+    server.change_certificate(Ca::Strange);
     let strange = preflight_patiently(home.path(), None).expect(5);
     assert!(
         strange.stderr.contains("TLS: invalid peer certificate"),
         "{}",
         strange.stderr
     );
-    write("kubeconfig");
+    server.change_certificate(Ca::Own);
     preflight_patiently(home.path(), None).expect(0);
     server.close();
     let refused = preflight_patiently(home.path(), None).expect(5);

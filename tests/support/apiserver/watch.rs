@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::faults::End;
-use super::http::Query;
-use super::store::{Kind, Place, Refusal, Store};
+use super::kinds::{Kind, Place};
+use super::query::Query;
+use super::store::{Refusal, Store};
 
 struct Watch {
     shared: Arc<Shared>,
