@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use snoforge::cluster::{Client, Got, Kubeconfig, Reason};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::apiserver::{ApiServer, Ca, Fault};
 use crate::{GENERATORS, block_on, client, client_for, generator, reason, server};
@@ -153,4 +155,69 @@ fn several_kubeconfigs_are_one_and_the_first_that_names_a_thing_counts() {
         "clusters": whole["clusters"], "users": [{"name": "u", "user": {"token": "t"}}]}),
     );
     assert!(!load(&[&token]).unwrap().has_client_certificate());
+}
+
+/// A proxy that knows `CONNECT` only; tells the first head that it got.
+async fn proxy(listener: TcpListener) -> String {
+    let (mut near, _) = listener.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(near.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let target = head.split(' ').nth(1).unwrap();
+    let mut far = TcpStream::connect(target).await.unwrap();
+    near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+    head
+}
+
+#[test]
+fn what_a_kubeconfig_says_of_the_way_is_followed() {
+    let server = server();
+    let mut config = server.kubeconfig();
+    let head = block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        config["clusters"][0]["cluster"]["proxy-url"] = format!("http://u:p%40ss@{address}").into();
+        let proxied = client_for(&config, 60).unwrap();
+        let (head, got) = tokio::join!(proxy(listener), proxied.get(GENERATORS));
+        assert_eq!(got.unwrap(), Got::Items(Vec::new()));
+        head
+    });
+    assert!(
+        head.starts_with(&format!("CONNECT {} ", server.address)),
+        "{head}"
+    );
+    // `u:p@ss`.
+    assert!(
+        head.to_lowercase()
+            .contains("proxy-authorization: basic dtpwqhnz"),
+        "{head}"
+    );
+
+    config["clusters"][0]["cluster"]["proxy-url"] = "socks5://127.0.0.1:1".into();
+    let told = client_for(&config, 60).unwrap_err().to_string();
+    assert!(
+        told.ends_with("the proxy on the way to `server` is no http:// URL"),
+        "{told}"
+    );
+
+    let mut config = server.kubeconfig();
+    config["clusters"][0]["cluster"]["tls-server-name"] = "api.other".into();
+    let other = client_for(&config, 60).unwrap();
+    let told = block_on(async { reason(other.get(GENERATORS).await) });
+    assert!(
+        matches!(&told, Reason::Tls(text) if text.contains("api.other")),
+        "{told:?}"
+    );
+
+    let mut config = server.kubeconfig();
+    config["users"][0]["user"]["as"] = "nobody".into();
+    let nobody = client_for(&config, 60).unwrap();
+    let told = block_on(async { reason(nobody.get(GENERATORS).await) });
+    assert!(
+        matches!(&told, Reason::Forbidden(text) if text.contains("nobody")),
+        "{told:?}"
+    );
 }

@@ -228,25 +228,35 @@ fn a_client_certificate_is_enough_and_another_server_is_not() {
     let path = home.path().join("kubeconfig");
     fs_err::write(&path, server.kubeconfig().to_string()).unwrap();
     assert_eq!(
-        preflight_patiently(home.path(), None).expect(0).json()["findings"],
+        preflight_patiently(home.path(), &[]).expect(0).json()["findings"],
         json!([])
     );
     // The user's environment names several files; the first that has a thing counts.
     fs_err::write(home.path().join("other"), "current-context: admin\n").unwrap();
-    let list = "missing:other:kubeconfig";
-    preflight_patiently(home.path(), Some(list)).expect(0);
+    let list = ("KUBECONFIG", "missing:other:kubeconfig");
+    preflight_patiently(home.path(), &[list]).expect(0);
+    // A proxy of the environment, and the exception from it.
+    let proxy = ("HTTPS_PROXY", "http://127.0.0.1:1");
+    let proxied = preflight_patiently(home.path(), &[list, proxy]).expect(5);
+    assert!(
+        proxied.stderr.contains("no connection: "),
+        "{}",
+        proxied.stderr
+    );
+    let direct = [list, proxy, ("NO_PROXY", "127.0.0.0/8")];
+    preflight_patiently(home.path(), &direct).expect(0);
     // Another server at its address; then the cluster with a new certificate.
     server.change_certificate(Ca::Strange);
-    let strange = preflight_patiently(home.path(), None).expect(5);
+    let strange = preflight_patiently(home.path(), &[]).expect(5);
     assert!(
         strange.stderr.contains("TLS: invalid peer certificate"),
         "{}",
         strange.stderr
     );
     server.change_certificate(Ca::Own);
-    preflight_patiently(home.path(), None).expect(0);
+    preflight_patiently(home.path(), &[]).expect(0);
     server.close();
-    let refused = preflight_patiently(home.path(), None).expect(5);
+    let refused = preflight_patiently(home.path(), &[]).expect(5);
     assert!(
         refused.stderr.contains("no connection: connection refused"),
         "{}",
@@ -254,14 +264,14 @@ fn a_client_certificate_is_enough_and_another_server_is_not() {
     );
 }
 
-/// With the default time limit, and the file of the flag or those of the environment.
-fn preflight_patiently(home: &Path, environment: Option<&str>) -> Run {
+/// With the default time limit, and the flag's file or those of the environment.
+fn preflight_patiently(home: &Path, environment: &[(&str, &str)]) -> Run {
     let mut command = crate::program::snoforge(home);
     command.args(["seed", "preflight", "--output", "json"]);
-    match environment {
-        Some(list) => command.env("KUBECONFIG", list),
-        None => command.args(["--kubeconfig", "kubeconfig"]),
-    };
+    command.envs(environment.iter().copied());
+    if environment.is_empty() {
+        command.args(["--kubeconfig", "kubeconfig"]);
+    }
     let output = command.output().unwrap();
     Run {
         code: output.status.code().unwrap(),

@@ -60,6 +60,11 @@ pub(super) async fn answer(
     if !certified.0 && sent.is_none_or(|sent| sent != token.as_str()) {
         return refused(&refusal(401, "Unauthorized", "Unauthorized"));
     }
+    // Whoever else one acts as may nothing.
+    if let Some(user) = head.headers.get("impersonate-user") {
+        let message = format!("User {user:?} cannot do this");
+        return refused(&refusal(403, "Forbidden", message));
+    }
     let path = head.uri.path();
     let query = Query::new(head.uri.query().unwrap_or_default());
     let fault = {
