@@ -7,7 +7,7 @@ use snoforge::cluster::{Client, Got, Kubeconfig, Reason};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::apiserver::{ApiServer, Ca, Fault};
+use crate::apiserver::{ApiServer, Fault};
 use crate::{GENERATORS, block_on, client, client_for, generator, reason, server};
 
 #[test]
@@ -78,7 +78,7 @@ fn a_server_that_is_away_or_another_is_told() {
         block_on(client.get(GENERATORS)).unwrap(),
         Got::Items(Vec::new())
     );
-    server.change_certificate(Ca::Strange);
+    server.change_certificate();
     let other = block_on(async { reason(client.get(GENERATORS).await) });
     assert!(matches!(&other, Reason::Tls(_)), "{other:?}");
     assert!(!other.may_pass() && other.is_general());

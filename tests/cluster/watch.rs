@@ -7,7 +7,7 @@ use futures_util::stream::BoxStream;
 use serde_json::json;
 use snoforge::cluster::{Error, Reason, Seen};
 
-use crate::apiserver::{ApiServer, Ca, End, Fault};
+use crate::apiserver::{ApiServer, End, Fault};
 use crate::{
     GENERATOR, GENERATORS, SECRETS, block_on, client, client_for, generator, reason, secret, server,
 };
@@ -134,14 +134,14 @@ fn a_watch_lives_through_all_that_an_api_does_when_it_goes_away() {
         server.open();
         assert_eq!(state(&mut watch).await.0, Seen::Object(after));
         // Another certificate: told each time, until it is the cluster's again.
-        server.change_certificate(Ca::Strange);
+        server.change_certificate();
         loop {
             if matches!(reason(next(&mut watch).await), Reason::Tls(_)) {
                 break;
             }
         }
         assert!(matches!(reason(next(&mut watch).await), Reason::Tls(_)));
-        server.change_certificate(Ca::Own);
+        server.renew_certificate();
         assert!(matches!(state(&mut watch).await.0, Seen::Object(_)));
     });
 }

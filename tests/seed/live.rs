@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use snoforge::cluster::Kubeconfig;
 use snoforge::seed::facts::paths;
 
-use crate::apiserver::{ApiServer, Ca, Fault};
+use crate::apiserver::{ApiServer, Fault};
 use crate::facts::{PASSWORD, healthy};
 use crate::{Run, run};
 
@@ -246,14 +246,14 @@ fn a_client_certificate_is_enough_and_another_server_is_not() {
     let direct = [list, proxy, ("NO_PROXY", "127.0.0.0/8")];
     preflight_patiently(home.path(), &direct).expect(0);
     // Another server at its address; then the cluster with a new certificate.
-    server.change_certificate(Ca::Strange);
+    server.change_certificate();
     let strange = preflight_patiently(home.path(), &[]).expect(5);
     assert!(
         strange.stderr.contains("TLS: invalid peer certificate"),
         "{}",
         strange.stderr
     );
-    server.change_certificate(Ca::Own);
+    server.renew_certificate();
     preflight_patiently(home.path(), &[]).expect(0);
     server.close();
     let refused = preflight_patiently(home.path(), &[]).expect(5);

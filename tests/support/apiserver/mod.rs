@@ -8,7 +8,7 @@
 //! server.fault("/apis/lca.openshift.io", Fault::Status(404, ""));
 //! server.close();                                   // refused
 //! server.open();                                    // as before, at the same port
-//! server.change_certificate(Ca::Strange);           // as a cluster that starts, until Ca::Own
+//! server.change_certificate();                      // another server at its address, until renew_certificate()
 //! ```
 //!
 //! A binary that uses it has `mod schema` at its root.
@@ -60,15 +60,6 @@ struct Shared {
     ends: Mutex<Vec<End>>,
     bookmarks: Mutex<usize>,
     changed: tokio::sync::watch::Sender<()>,
-}
-
-/// Whose certificate the server shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ca {
-    /// The one of its kubeconfig.
-    Own,
-    /// Another.
-    Strange,
 }
 
 /// The certificates of a server with TLS.
@@ -183,15 +174,21 @@ impl ApiServer {
         }
     }
 
-    /// Another certificate: of its own CA, or of one that no kubeconfig of ours knows. Who is connected is cut off.
-    pub(crate) fn change_certificate(&self, of: Ca) {
+    /// A certificate of a CA that is not its own, as another server at its address has. Who is connected is cut off.
+    pub(crate) fn change_certificate(&self) {
+        self.serve_certificate(Some(&Authority::new("another-ca")));
+    }
+
+    /// A new certificate of its own CA, as recert makes one for a cluster that was imaged. Who is connected is cut off.
+    pub(crate) fn renew_certificate(&self) {
+        self.serve_certificate(None);
+    }
+
+    fn serve_certificate(&self, strange: Option<&Authority>) {
         let host = self.address.rsplit_once(':').unwrap().0;
         let mut secure = self.secure.lock().unwrap();
         let now = secure.as_mut().expect("a server with TLS");
-        now.leaf = match of {
-            Ca::Own => now.servers.leaf(host),
-            Ca::Strange => Authority::new("strange-ca").leaf(host),
-        };
+        now.leaf = strange.unwrap_or(&now.servers).leaf(host);
         drop(secure);
         self.close();
         self.open();
