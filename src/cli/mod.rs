@@ -1,8 +1,10 @@
 //! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
 //! and writes to stdout.
 
+mod confirm;
 mod context;
 mod demo;
+mod disk;
 mod exit;
 mod findings;
 mod global;
@@ -63,6 +65,9 @@ enum Command {
     /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
     #[command(subcommand)]
     Osimage(Box<osimage::Osimage>),
+    /// Disks: list them, write images onto many at once.
+    #[command(subcommand)]
+    Disk(disk::Disk),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -143,6 +148,7 @@ impl Command {
             Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
             Self::Osimage(verb) => verb.run(context),
+            Self::Disk(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

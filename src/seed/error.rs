@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::restore::RestoreError;
 use crate::objects;
 use crate::oci::{ReferenceError, SourceError};
 
@@ -56,6 +57,9 @@ pub enum Error {
     /// A registry failed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A restore cannot begin, or failed.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// An image that is no seed image in a way that ends the work.
     #[error("{image}: {reason}")]
     Image {
@@ -118,6 +122,7 @@ impl Error {
                 "a seed image is one image with one layer, as `lca-cli create` pushes it"
             }
             Self::Source(error) => return error.hint.clone(),
+            Self::Restore(error) => return error.hint(),
         };
         Some(text.to_owned())
     }

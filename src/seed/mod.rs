@@ -5,6 +5,7 @@
 //! facts.json (API answers) → preflight::rules → findings, all at once
 //! registry → image (labels from the manifest) → verdict against a target's facts; deep: one pass over the layer
 //! registry → containers.list → precache: the images inside, as the target names them
+//! registry | store → restore: the layer, checked while it is unpacked, → a stateroot in a sysroot
 //! ```
 //!
 //! Formats: lifecycle-agent's (LCA) CRDs `lca.openshift.io/v1`, seed image format 4 (`seed-image.md` sections 1 to 6).
@@ -12,8 +13,8 @@
 //! Invariants: the same values give the same bytes; a list that could not be read is a finding, never a pass; secrets are in the
 //! Secret's manifest and nowhere else; the layer is never whole in memory or on disk.
 //!
-//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`Facts::missing`]), writes no files,
-//! prints nothing.
+//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`Facts::missing`]), prints nothing, and
+//! writes no files but those of [`restore`].
 
 pub mod dnsmasq;
 mod error;
@@ -25,6 +26,7 @@ pub mod partition;
 pub mod precache;
 pub mod preflight;
 pub mod resources;
+pub mod restore;
 pub mod settings;
 mod version;
 

@@ -7,7 +7,12 @@
     reason = "a test stops at the first broken invariant, and says why it did not run"
 )]
 
-#[path = "../support/apiserver.rs"]
+#[path = "../support/apiserver/mod.rs"]
+#[allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test binary uses another part"
+)]
 mod apiserver;
 mod facts;
 mod image;
@@ -23,6 +28,8 @@ mod program;
     reason = "each test binary uses another part"
 )]
 mod registry;
+mod restore;
+mod restore_faults;
 #[path = "../support/schema.rs"]
 mod schema;
 mod verdict;

@@ -4,6 +4,7 @@ mod live;
 mod manifests;
 mod precache;
 mod preflight;
+mod restore;
 mod verify;
 
 use std::path::Path;
@@ -29,6 +30,8 @@ pub(super) enum Seed {
     Verify(verify::Verify),
     /// List the images inside a seed image, as a target pulls them.
     PrecacheList(precache::PrecacheList),
+    /// Restore a seed image into a sysroot, offline if it is on the data disk.
+    Restore(restore::Restore),
 }
 
 impl Seed {
@@ -42,6 +45,7 @@ impl Seed {
             Self::Preflight(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::PrecacheList(args) => args.run(context),
+            Self::Restore(args) => args.run(context),
         }
     }
 }
@@ -70,6 +74,7 @@ impl Categorised for Error {
         match self {
             Self::Source(error) => category(error.kind),
             Self::Image { .. } => Exit::Verification,
+            Self::Restore(error) => error.category().into(),
             _ => Exit::Usage,
         }
     }
