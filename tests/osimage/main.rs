@@ -9,8 +9,16 @@
     reason = "a test stops at the first broken invariant, and says why it did not run"
 )]
 
+#[path = "../support/apiserver/mod.rs"]
+#[allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test binary uses another part"
+)]
+mod apiserver;
 mod build;
 mod cel;
+mod live;
 mod manifests;
 mod preflight;
 #[path = "../support/program.rs"]

@@ -1,9 +1,14 @@
 //! `snoforge osimage`: OS images that are built on the cluster.
 
+mod build;
+mod clean;
+mod cluster;
 mod lint;
 mod manifests;
 mod predict;
 mod render;
+mod wanted;
+mod watch;
 
 use clap::Subcommand;
 
@@ -22,6 +27,18 @@ pub(super) enum Osimage {
     Render(render::Render),
     /// Tell name and image tag of a build before there is one.
     Predict(Box<predict::Predict>),
+    /// Check everything that a build needs, on a live cluster.
+    Preflight(Box<build::Preflight>),
+    /// Ask for an image, and follow its build to the end.
+    Build(Box<build::Build>),
+    /// Follow the build that is going on; tells the digested pull spec, or why it failed.
+    Watch(watch::Watch),
+    /// Tell where the build and its rollout stand.
+    Status(watch::Status),
+    /// Follow the image until every node of the pool booted it.
+    Rollout(watch::RolloutFlags),
+    /// Remove what failed builds left, in the order that works, and ask for the build again.
+    Clean(clean::Clean),
 }
 
 impl Osimage {
@@ -35,6 +52,12 @@ impl Osimage {
             Self::Lint(args) => args.run(context),
             Self::Render(args) => args.run(context),
             Self::Predict(args) => args.run(context),
+            Self::Preflight(args) => args.run(context),
+            Self::Build(args) => args.run(context),
+            Self::Watch(args) => args.run(context),
+            Self::Status(args) => args.run(context),
+            Self::Rollout(args) => args.run(context),
+            Self::Clean(args) => args.run(context),
         }
     }
 }
