@@ -328,6 +328,17 @@ fn a_build_that_fails_is_told_with_its_log_and_cleaned() {
     ] {
         assert!(failed.stderr.contains(text), "{text}: {}", failed.stderr);
     }
+    let file = format!("/api/v1/namespaces/{NS}/configmaps/containerfile-{BUILD}");
+    lab.put(
+        &file,
+        "v1",
+        "ConfigMap",
+        json!({"data": {"Containerfile": "FROM configs AS final\n"}}),
+    );
+    let shown = lab
+        .run(&["osimage", "render", "--pool", "master", "--dockerfile"])
+        .expect(0);
+    assert_eq!(shown.stdout, "FROM configs AS final\n");
     let map = format!("/api/v1/namespaces/{NS}/configmaps/mc-old");
     let labels = json!({"machineconfiguration.openshift.io/on-cluster-layering": "", "machineconfiguration.openshift.io/ephemeral-build-object": "",
         "machineconfiguration.openshift.io/target-machine-config-pool": "master", "machineconfiguration.openshift.io/machine-os-build": "master-gone"});

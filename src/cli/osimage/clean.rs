@@ -119,23 +119,11 @@ async fn take(
         }
         Step::WaitGone { path } => {
             let gone = follow(context, patience, async || {
-                let there = object(client, path).await?;
-                Ok(match there {
-                    None => Look::Done(()),
-                    // The operator may keep its deployment, with nothing in it.
-                    Some(object)
-                        if path == BUILDER
-                            && object
-                                .pointer("/status/replicas")
-                                .and_then(Value::as_u64)
-                                .unwrap_or_default()
-                                == 0
-                            && object.pointer("/spec/replicas").and_then(Value::as_u64)
-                                == Some(0) =>
-                    {
-                        Look::Done(())
+                Ok(match object(client, path).await? {
+                    Some(object) if !is_idle(path, &object) => {
+                        Look::Waiting(format!("{path} is still there"))
                     }
-                    Some(_) => Look::Waiting(format!("{path} is still there")),
+                    _ => Look::Done(()),
                 })
             });
             gone.await?;
@@ -160,4 +148,11 @@ async fn take(
         }
     }
     Ok(())
+}
+
+/// Whether the operator kept its deployment with nothing in it.
+fn is_idle(path: &str, object: &Value) -> bool {
+    let none = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0) == 0;
+    let scaled = object.pointer("/spec/replicas").is_some();
+    path == BUILDER && scaled && none("/spec/replicas") && none("/status/replicas")
 }

@@ -24,7 +24,7 @@ pub(super) enum Osimage {
     /// Check a Containerfile as the operator does, and for what cannot work.
     Lint(lint::Lint),
     /// Show what a build works on: the rendered MachineConfig with its files decoded, the Containerfile.
-    Render(render::Render),
+    Render(Box<render::Render>),
     /// Tell name and image tag of a build before there is one.
     Predict(Box<predict::Predict>),
     /// Check everything that a build needs, on a live cluster.
