@@ -8,7 +8,7 @@
 //! Taken are such `ConfigMaps` (JSON or YAML, a List of them too), what stands under their key at any stage of packing, a
 //! `MachineConfig`, and a bare Ignition config. Files in it are shown decoded: texts as blocks, binaries and secrets by size and digest.
 //!
-//! Invariant: nothing larger than [`MAX_BYTES`] is unpacked, by whatever way; packings are at most [`MAX_DEPTH`] deep.
+//! Invariant: nothing larger than [`MAX_BYTES`] is unpacked, by whatever way; packings are at most four deep.
 
 use std::io::Read as _;
 

@@ -17,7 +17,6 @@
 )]
 mod apiserver;
 mod build;
-mod cel;
 mod live;
 mod manifests;
 mod preflight;

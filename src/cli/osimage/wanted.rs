@@ -22,7 +22,7 @@ pub(super) struct Wanted {
     /// The pool that boots the image: `master` on Single Node OpenShift.
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
-    /// Where the image is pushed: host.with.dot[:port]/namespace/name:tag.
+    /// Where the image is pushed: registry/namespace/name:tag; the registry has a dot.
     #[arg(long, value_name = "REF")]
     push_spec: Option<String>,
     /// Push into this ImageStream of the integrated registry instead.
