@@ -9,5 +9,6 @@
 //! What this room does not do: it talks to no cluster, writes no files of its own accord, prints nothing.
 
 mod error;
+pub mod precache;
 
 pub use error::Error;

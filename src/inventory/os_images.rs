@@ -1,0 +1,186 @@
+//! OS images in a lock (`osimage precache`): put there beside what an image set asks for, and kept by whatever resolves again.
+//!
+//! A pool has one OS image: a new one takes the place of the old one. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::oci::{Digest, Reference};
+
+use super::lock::{Image, Inventory, Origin};
+
+impl Inventory {
+    /// Puts the images of `other` here for a pool. Images that were here for it alone go; their sources come back.
+    pub fn set_os_images(&mut self, pool: &str, other: Self) -> Vec<Reference> {
+        let origin = Origin::OsImage {
+            pool: pool.to_owned(),
+        };
+        for image in &mut self.images {
+            image.origins.retain(|o| *o != origin);
+        }
+        let (blobs, others) = (other.blobs, other.images);
+        for mut image in others {
+            image.origins = vec![origin.clone()];
+            self.adopt(image, &blobs);
+        }
+        let idle = self.images.iter().filter(|i| i.origins.is_empty());
+        let dropped = idle.map(|image| image.source.clone()).collect();
+        self.images.retain(|image| !image.origins.is_empty());
+        self.forget_unused_blobs();
+        dropped
+    }
+
+    /// Takes over the OS images of the lock that this one replaces.
+    pub fn keep_os_images(&mut self, old: &Self) {
+        let for_a_pool = |o: &Origin| matches!(o, Origin::OsImage { .. });
+        for image in &old.images {
+            let mut image = image.clone();
+            image.origins.retain(for_a_pool);
+            if !image.origins.is_empty() {
+                self.adopt(image, &old.blobs);
+            }
+        }
+    }
+
+    /// The image of a release's component; `version` and `architecture` as in the lock's releases.
+    pub fn component(&self, version: &str, architecture: &str, name: &str) -> Option<&Image> {
+        let wanted = Origin::Component {
+            version: version.to_owned(),
+            architecture: architecture.to_owned(),
+            name: name.to_owned(),
+        };
+        self.images.iter().find(|i| i.origins.contains(&wanted))
+    }
+
+    /// The images of these sources with their blobs, and nothing else.
+    #[must_use]
+    pub fn only(&self, sources: &[Reference]) -> Self {
+        let images = self.images.iter();
+        let mut part = Self {
+            images: images
+                .filter(|image| sources.contains(&image.source))
+                .cloned()
+                .collect(),
+            ..self.clone()
+        };
+        part.forget_unused_blobs();
+        part
+    }
+
+    /// Adds an image, or its origins, groups and platforms to the one of the same source.
+    fn adopt(&mut self, image: Image, sizes: &BTreeMap<Digest, u64>) {
+        for digest in image.blobs() {
+            let size = sizes.get(digest).map(|size| (digest.clone(), *size));
+            self.blobs.extend(size);
+        }
+        let mut known = self.images.iter_mut();
+        if let Some(known) = known.find(|known| known.source == image.source) {
+            known.origins.extend(image.origins);
+            known.origins.sort();
+            known.origins.dedup();
+            known.groups.extend(image.groups);
+            known.groups.sort();
+            known.groups.dedup();
+            for content in image.contents {
+                if !known.contents.contains(&content) {
+                    known.contents.push(content);
+                }
+            }
+        } else {
+            self.images.push(image);
+            self.images.sort_by_key(|image| image.source.to_string());
+        }
+    }
+
+    fn forget_unused_blobs(&mut self) {
+        let used: BTreeSet<Digest> = self
+            .images
+            .iter()
+            .flat_map(|image| image.blobs().into_iter().cloned())
+            .collect();
+        self.blobs.retain(|digest, _| used.contains(digest));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lock::{Content, FORMAT, Group, Request};
+    use super::*;
+    use crate::oci::{Descriptor, media_type};
+
+    fn image(name: &str, layers: &[&str], origin: Origin) -> Image {
+        let digest = |text: &str| Digest::of(text.as_bytes());
+        let manifest = Descriptor::new(media_type::OCI_MANIFEST, digest(name), 7);
+        let bare: Reference = name.parse().unwrap();
+        Image {
+            source: bare.pinned(digest(name)),
+            requested: None,
+            destination: format!("{}:x", bare.repository()),
+            groups: vec![Group::Ocp],
+            origins: vec![origin],
+            manifest: manifest.clone(),
+            contents: vec![Content {
+                manifest,
+                platform: None,
+                config: digest(&format!("{name} config")),
+                layers: layers.iter().map(|l| digest(l)).collect(),
+            }],
+        }
+    }
+
+    fn inventory(images: Vec<Image>) -> Inventory {
+        let blobs = images.iter().flat_map(|i| i.blobs().into_iter().cloned());
+        Inventory {
+            format: FORMAT,
+            request: Request::default(),
+            releases: Vec::new(),
+            catalogs: Vec::new(),
+            blobs: blobs.map(|d| (d, 3)).collect(),
+            images,
+            ignored: Vec::new(),
+        }
+    }
+
+    fn names(inventory: &Inventory) -> Vec<String> {
+        inventory.images.iter().map(|i| i.source.name()).collect()
+    }
+
+    fn os() -> Origin {
+        Origin::OsImage {
+            pool: "master".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_pool_has_one_and_a_resolve_keeps_it() {
+        let operator = image("q.io/mco", &["base"], Origin::Additional);
+        let mut lock = inventory(vec![operator.clone()]);
+        let first = image("r.example/os/one", &["base", "one"], Origin::Mapping);
+        let part = || inventory(vec![first.clone(), operator.clone()]);
+        assert!(lock.set_os_images("master", part()).is_empty());
+        assert_eq!(names(&lock), ["q.io/mco", "r.example/os/one"]);
+        assert_eq!(lock.images[0].origins, [Origin::Additional, os()]);
+        assert_eq!(lock.images[1].origins, [os()]);
+        let once = lock.clone();
+        lock.set_os_images("master", part());
+        assert_eq!(lock, once, "the second time changes nothing");
+
+        // A resolve that knows neither: both stay, the operator's image for the OS image's sake.
+        let mut next = inventory(vec![image("q.io/new", &["new"], Origin::Additional)]);
+        next.keep_os_images(&lock);
+        assert_eq!(names(&next), ["q.io/mco", "q.io/new", "r.example/os/one"]);
+        assert_eq!(next.images[0].origins, [os()]);
+        assert!(next.blobs.contains_key(&Digest::of(b"one")));
+        assert_eq!(Inventory::parse(&next.render()).unwrap(), next);
+
+        let second = image("r.example/os/two", &["base", "two"], Origin::Mapping);
+        let dropped = lock.set_os_images("master", inventory(vec![second, operator]));
+        assert_eq!(dropped, std::slice::from_ref(&first.source));
+        assert_eq!(names(&lock), ["q.io/mco", "r.example/os/two"]);
+        assert!(!lock.blobs.contains_key(&Digest::of(b"one")));
+        assert!(lock.blobs.contains_key(&Digest::of(b"base")));
+
+        let alone = once.only(std::slice::from_ref(&first.source));
+        assert_eq!(alone.images.len(), 1);
+        assert_eq!(alone.blobs.len(), 3);
+    }
+}

@@ -1,0 +1,76 @@
+//! The built OS image for a first boot without network: which names can work, the install-time manifests, and what follows from them.
+//!
+//! ```text
+//! REF@sha256:… ─ OsImage ─┬ on the data disk under exactly this name (the caller's work)
+//!                         └ Method (of the release) ─ Install::manifests ─▶ openshift/99_….yaml ─▶ openshift-install
+//! ```
+//! How the pivot works (`appliance-osimage.md` sections 3c and 3d; machine-config-operator `pkg/daemon/podman.go`): the daemon asks
+//! `podman images --filter reference=<osImageURL>` and takes the entry of `RepoDigests` that *equals* its osImageURL; storage knows an
+//! image as `host/path@digest`, so that only a name of this form, without a tag, is ever found.
+//!
+//! Pure: no files, no network, no inventory.
+
+mod manifests;
+mod reference;
+mod traps;
+
+#[cfg(test)]
+mod tests;
+
+pub use manifests::{Install, Login, Manifest, Push};
+pub use reference::OsImage;
+pub use traps::{Built, Seen, Target, Trap, traps};
+
+use super::Error;
+
+/// How a release is told at installation which OS image a pool boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `MachineOSConfig` with the annotation `machineconfiguration.openshift.io/pre-built-image`: the image counts as the first build.
+    Annotation,
+    /// A plain `MachineConfig` with `spec.osImageURL`.
+    OsImageUrl,
+}
+
+/// The first release whose bootstrap reads the annotation (machine-config-operator d8f814b71, November 2025).
+const ANNOTATION_SINCE: (u32, u32) = (4, 21);
+
+/// The first release that boots container images named by `osImageURL` as a supported way.
+const LAYERED_SINCE: (u32, u32) = (4, 13);
+
+impl Method {
+    /// The method of a release, `X.Y.Z`.
+    ///
+    /// # Errors
+    /// No version, or a release that has neither.
+    pub fn of_release(version: &str) -> Result<Self, Error> {
+        let refused = |reason: String| Error::Value {
+            field: "release",
+            text: version.to_owned(),
+            reason,
+        };
+        let mut parts = version.split('.').map(str::parse::<u32>);
+        let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
+            return Err(refused("it is no version X.Y.Z".to_owned()));
+        };
+        if (major, minor) < LAYERED_SINCE {
+            let (major, minor) = LAYERED_SINCE;
+            return Err(refused(format!(
+                "nodes boot OS images of your own from {major}.{minor} on"
+            )));
+        }
+        Ok(if (major, minor) < ANNOTATION_SINCE {
+            Self::OsImageUrl
+        } else {
+            Self::Annotation
+        })
+    }
+
+    /// As the flag says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Annotation => "annotation",
+            Self::OsImageUrl => "os-image-url",
+        }
+    }
+}

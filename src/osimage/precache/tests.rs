@@ -1,0 +1,328 @@
+use super::*;
+use serde_json::{Value, json};
+
+const HEX: &str = "1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef";
+
+fn image(name: &str) -> OsImage {
+    OsImage::parse("REF", &format!("{name}@sha256:{HEX}")).unwrap()
+}
+
+fn vectors() -> Option<Value> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shared/data/osimage/vectors/prebuilt_image_cases.json"
+    );
+    fs_err::read(path)
+        .ok()
+        .map(|bytes| serde_json::from_slice(&bytes).unwrap())
+}
+
+#[test]
+fn names_of_the_operators_own_test() {
+    let Some(vectors) = vectors() else {
+        eprintln!("skipped: no ../shared/data/osimage");
+        return;
+    };
+    let cases = |key: &str| vectors[key].as_array().unwrap().clone();
+    let (parity, stricter) = (cases("cases"), cases("stricter_cases_we_should_add"));
+    assert!(parity.len() >= 7 && stricter.len() >= 4);
+    for case in parity {
+        let text = case["in"].as_str().unwrap();
+        let parsed = OsImage::parse("REF", text);
+        assert_eq!(parsed.is_ok(), case["ok"] == true, "{text}: {parsed:?}");
+    }
+    for case in stricter {
+        let text = case["in"].as_str().unwrap();
+        let parsed = OsImage::parse("REF", text);
+        let good = parsed.as_ref().is_ok_and(|i| i.api_fault().is_none());
+        assert_eq!(good, case["ok"] == true, "{text}: {parsed:?}");
+    }
+}
+
+#[test]
+fn a_refused_name_says_why() {
+    let pinned = format!("@sha256:{HEX}");
+    for (text, reason) in [
+        (String::new(), "cannot be empty"),
+        ("r.io/a".to_owned(), "must be pinned"),
+        (format!("r.io/a:1{pinned}"), "no tag may stand before `@`"),
+        (
+            format!("rhcos{pinned}"),
+            "storage knows it as docker.io/library/rhcos@",
+        ),
+        (
+            format!("r.io/a@sha512:{HEX}{HEX}"),
+            "only sha256 digests are supported",
+        ),
+        (
+            format!("r.io/a@sha256:{}", HEX.to_uppercase()),
+            "64 lower-case hex digits",
+        ),
+        (format!("r.io/A{pinned}"), "`r.io/A` is no image name"),
+        (format!("r.io/a{pinned}@sha256:{HEX}"), "64 lower-case hex"),
+    ] {
+        let error = OsImage::parse("REF", &text).unwrap_err().to_string();
+        assert!(error.contains(reason), "{text}: {error}");
+    }
+}
+
+#[test]
+fn what_the_api_takes() {
+    let long = format!("r.example.com/{}", "n/".repeat(1) + &"x".repeat(250));
+    for (name, fault) in [
+        ("r.example.com:5000/os/rhcos", None),
+        ("127.0.0.1:5000/rhcos", None),
+        ("localhost:5000/x", Some("a dot in the host's name")),
+        ("r.example.com/a/b/c", Some("at most one namespace")),
+        // A port of one digit, and a namespace of 62 characters.
+        ("r.example.com:9/a", Some("host[:port]/[namespace/]name")),
+        (&format!("r.io/{}/x", "n".repeat(62)), Some("host[:port]")),
+        (&long, None),
+    ] {
+        let found = image(name).api_fault();
+        match fault {
+            None => assert_eq!(found, None, "{name}"),
+            Some(part) => assert!(found.is_some_and(|f| f.contains(part)), "{name}"),
+        }
+    }
+    let most = format!("{}io/{}", "h.".repeat(60), "x".repeat(254));
+    assert!(image(&most).api_fault().unwrap().contains("447"));
+}
+
+#[test]
+fn releases_and_their_method() {
+    for (version, method) in [
+        ("4.13.1", Method::OsImageUrl),
+        ("4.20.99", Method::OsImageUrl),
+        ("4.21.0-rc.1", Method::Annotation),
+        ("5.0.0", Method::Annotation),
+    ] {
+        assert_eq!(Method::of_release(version).unwrap(), method, "{version}");
+    }
+    let old = Method::of_release("4.12.3").unwrap_err().to_string();
+    assert!(old.contains("from 4.13 on"), "{old}");
+    assert!(Method::of_release("latest").is_err());
+}
+
+fn documents(manifests: &[Manifest]) -> Vec<Value> {
+    let parse = |m: &Manifest| serde_saphyr::from_str(&m.text).unwrap();
+    manifests.iter().map(parse).collect()
+}
+
+#[test]
+fn a_machine_config_is_all_that_older_releases_need() {
+    let image = image("r.example.com/os/rhcos");
+    let push = Push::new("push", None, &image).unwrap();
+    let install = Install {
+        pool: "master",
+        image: &image,
+        method: Method::OsImageUrl,
+        push: &push,
+    };
+    let manifests = install.manifests();
+    let path = "openshift/99_openshift-machineconfig_99-master-os-image.yaml";
+    assert_eq!(manifests.len(), 1);
+    assert_eq!(manifests[0].path, path);
+    let expected = json!({
+        "apiVersion": "machineconfiguration.openshift.io/v1", "kind": "MachineConfig",
+        "metadata": {"name": "99-master-os-image", "labels": {"machineconfiguration.openshift.io/role": "master"}},
+        "spec": {"osImageURL": image.to_string()},
+    });
+    assert_eq!(documents(&manifests), [expected]);
+}
+
+#[test]
+fn the_annotation_brings_its_secret_when_there_is_a_login() {
+    let image = image("r.example.com:5000/os/rhcos");
+    let mut push = Push::new("push", None, &image).unwrap();
+    let file = json!({"auths": {
+        "r.example.com:5000/os": {"auth": "dTpw", "email": "x"},
+        "r.example.com": {"auth": "b3RoZXI="}, "quay.io": {"auth": "b3RoZXI="},
+    }});
+    let login = Login::parse("auth.json", file.to_string().as_bytes(), push.registry()).unwrap();
+    assert!(!format!("{login:?}").contains("dTpw"));
+    push.login = Some(login);
+    let install = Install {
+        pool: "master",
+        image: &image,
+        method: Method::Annotation,
+        push: &push,
+    };
+    let manifests = install.manifests();
+    let paths: Vec<_> = manifests
+        .iter()
+        .map(|m| (m.path.as_str(), m.secret))
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            ("openshift/99_openshift-machineosconfig_master.yaml", false),
+            (
+                "openshift/99_openshift-machineosconfig_master-push-secret.yaml",
+                true
+            )
+        ]
+    );
+    let shown = format!("{manifests:?}");
+    let documents = documents(&manifests);
+    assert_eq!(
+        documents[0]["metadata"],
+        json!({"name": "master", "annotations": {ANNOTATION_KEY: image.to_string()}})
+    );
+    assert_eq!(
+        documents[0]["spec"]["renderedImagePushSpec"],
+        "r.example.com:5000/os/rhcos:latest"
+    );
+    use base64::Engine as _;
+    let contents = documents[1]["data"][".dockerconfigjson"].as_str().unwrap();
+    assert!(
+        !shown.contains(contents),
+        "a secret's text is not in Debug: {shown}"
+    );
+    let contents = base64::engine::general_purpose::STANDARD
+        .decode(contents)
+        .unwrap();
+    let contents: Value = serde_json::from_slice(&contents).unwrap();
+    let logins: Vec<_> = contents["auths"].as_object().unwrap().keys().collect();
+    assert_eq!(logins, ["r.example.com:5000/os"], "no other registry's");
+    for bad in [
+        "[]",
+        "{}",
+        r#"{"auths":{"quay.io":{"auth":"eA=="}}}"#,
+        r#"{"auths":{"r.example.com:5000":{"auth":""}}}"#,
+        "no",
+    ] {
+        assert!(
+            Login::parse("f", bad.as_bytes(), "r.example.com:5000").is_err(),
+            "{bad}"
+        );
+    }
+}
+
+const ANNOTATION_KEY: &str = "machineconfiguration.openshift.io/pre-built-image";
+
+#[test]
+fn push_specs_and_secret_names() {
+    let image = image("r.example.com/a/b/c");
+    assert!(
+        Push::new("s", None, &image).is_ok(),
+        "push specs may be deep"
+    );
+    for spec in [
+        "quay.io/org/os:latest",
+        "image-registry.openshift-image-registry.svc:5000/ns/os:latest",
+    ] {
+        assert!(Push::new("s", Some(spec), &image).is_ok(), "{spec}");
+    }
+    for spec in [
+        "quay.io/org/os",
+        "registry:5000/a/b:t",
+        "localhost:5000/a:t",
+        "",
+    ] {
+        let error = Push::new("s", Some(spec), &image).unwrap_err().to_string();
+        assert!(error.starts_with("push-spec `"), "{error}");
+    }
+    for name in ["", "A", "a_b", "-a", "a..b", &"x".repeat(254)] {
+        assert!(Push::new(name, None, &image).is_err(), "{name}");
+    }
+}
+
+fn rules(traps: &[Trap]) -> Vec<&'static str> {
+    assert!(
+        traps
+            .iter()
+            .all(|t| !t.message.ends_with('.') && !t.cure.is_empty())
+    );
+    traps.iter().map(|t| t.rule).collect()
+}
+
+#[test]
+fn every_trap_has_a_case() {
+    let good = image("r.example.com/os/rhcos");
+    let base = format!("quay.io/openshift/art@sha256:{HEX}");
+    let config = |labels: Value| json!({"architecture": "amd64", "config": {"Labels": labels}});
+    let bootable = json!({"ostree.bootable": "true", "machineconfigpool": "master", "baseOSContainerImage": base});
+    let built = Built::read(&config(bootable));
+    let release = Target {
+        version: Some("4.21.3"),
+        architecture: "amd64",
+        base: Some(&base),
+    };
+    let push = Push::new("push", None, &good).unwrap();
+    let install = |method, push| Install {
+        pool: "master",
+        image: &good,
+        method,
+        push,
+    };
+    let none = Seen::default();
+    let found = traps(&install(Method::Annotation, &push), release, &built, &none);
+    assert_eq!(rules(&found), ["frozen-base", "push-secret"]);
+    let found = traps(&install(Method::OsImageUrl, &push), release, &built, &none);
+    assert_eq!(rules(&found), ["frozen-os"]);
+
+    let mut seen = Seen::default();
+    for object in [
+        json!({"kind": "Secret", "metadata": {"name": "push", "namespace": "openshift-machine-config-operator"}}),
+        json!({"kind": "MachineOSConfig", "metadata": {"name": "worker"}}),
+        json!({"kind": "MachineOSConfig", "metadata": {"name": "infra", "annotations": {ANNOTATION_KEY: "x@y"}}}),
+        json!({"kind": "MachineConfig", "metadata": {"name": "99-z", "labels": {"machineconfiguration.openshift.io/role": "master"}}, "spec": {"osImageURL": "r.io/o"}}),
+        json!({"kind": "MachineConfig", "metadata": {"name": "99-w", "labels": {"machineconfiguration.openshift.io/role": "worker"}}, "spec": {"osImageURL": "r.io/o"}}),
+        json!({"kind": "MachineConfig", "metadata": {"name": "99-master-ssh", "labels": {"machineconfiguration.openshift.io/role": "master"}}, "spec": {"osImageURL": ""}}),
+    ] {
+        seen.add(&object);
+    }
+    let old = Target {
+        version: Some("4.18.1"),
+        ..release
+    };
+    let found = traps(&install(Method::Annotation, &push), old, &built, &seen);
+    assert_eq!(
+        rules(&found),
+        [
+            "frozen-base",
+            "annotation-unknown",
+            "unannotated",
+            "other-os-image"
+        ]
+    );
+    assert!(found[2].message.contains("MachineOSConfig worker"));
+    assert!(found[3].message.contains("99-z"));
+
+    let mut again = Seen::default();
+    again.add(&json!({"kind": "MachineOSConfig", "metadata": {"name": "master", "annotations": {ANNOTATION_KEY: "x@y"}}}));
+    let found = traps(&install(Method::OsImageUrl, &push), release, &built, &again);
+    assert_eq!(rules(&found), ["frozen-os", "other-os-image"]);
+
+    let auths = br#"{"auths":{"r.example.com":{"auth":"eA=="}}}"#;
+    let push = Push {
+        login: Some(Login::parse("f", auths, "r.example.com").unwrap()),
+        ..push.clone()
+    };
+    let odd = Built::read(
+        &json!({"architecture": "arm64", "config": {"Labels": {"machineconfigpool": "infra",
+        "baseOSContainerImage": format!("q@sha256:{}", "0".repeat(64))}}}),
+    );
+    let found = traps(&install(Method::Annotation, &push), release, &odd, &none);
+    assert_eq!(
+        rules(&found),
+        [
+            "frozen-base",
+            "not-bootable",
+            "architecture",
+            "pool",
+            "base"
+        ]
+    );
+    let deep = image("r.example.com/a/b/c");
+    let push = Push::new("push", None, &deep).unwrap();
+    let install = Install {
+        pool: "master",
+        image: &deep,
+        method: Method::OsImageUrl,
+        push: &push,
+    };
+    let found = traps(&install, Target { base: None, ..old }, &built, &none);
+    assert_eq!(rules(&found), ["frozen-os", "name-refused"]);
+}

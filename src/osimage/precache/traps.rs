@@ -1,0 +1,246 @@
+//! What somebody should know before the choice is made: what the chosen way leads to, and what in the image or beside it does not fit.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::manifests::{ANNOTATION, NAMESPACE};
+use super::{Install, Method};
+
+/// Something that comes later, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trap {
+    /// Short name, for scripts.
+    pub rule: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    pub cure: String,
+}
+
+/// What an image says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Built {
+    /// `GOARCH`.
+    pub architecture: Option<String>,
+    /// It has a label of a bootable OS image.
+    pub bootable: bool,
+    /// The pool that it was built for.
+    pub pool: Option<String>,
+    /// Pull spec of the OS image that it was built on.
+    pub base: Option<String>,
+}
+
+impl Built {
+    /// Reads an image configuration. The labels are those of ostree and bootc, and of the operator's Containerfile.
+    pub fn read(config: &Value) -> Self {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let labels = config.get("config").and_then(|c| c.get("Labels"));
+        let label = |name: &str| text(labels.and_then(|labels| labels.get(name)));
+        Self {
+            architecture: text(config.get("architecture")),
+            bootable: label("ostree.bootable").is_some() || label("containers.bootc").is_some(),
+            pool: label("machineconfigpool"),
+            base: label("baseOSContainerImage"),
+        }
+    }
+}
+
+/// What an installation directory holds beside the manifests that are made here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// `MachineOSConfig`s without the annotation.
+    unannotated: BTreeSet<String>,
+    /// `MachineOSConfig`s with it: name and image.
+    annotated: BTreeSet<(String, String)>,
+    /// `MachineConfig`s with an `osImageURL`: name, role, image.
+    images: BTreeSet<(String, String, String)>,
+    /// Secrets in the operator's namespace.
+    secrets: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Adds the objects of a file.
+    pub fn add(&mut self, object: &Value) {
+        let text = |pointer: &str| {
+            let found = object.pointer(pointer).and_then(Value::as_str);
+            found.unwrap_or_default().to_owned()
+        };
+        let name = text("/metadata/name");
+        match text("/kind").as_str() {
+            "MachineOSConfig" => {
+                let key = ANNOTATION.replace('/', "~1");
+                match text(&format!("/metadata/annotations/{key}")) {
+                    image if image.is_empty() => self.unannotated.insert(name),
+                    image => self.annotated.insert((name, image)),
+                };
+            }
+            "MachineConfig" => {
+                let role = text("/metadata/labels/machineconfiguration.openshift.io~1role");
+                let image = text("/spec/osImageURL");
+                if !image.is_empty() {
+                    self.images.insert((name, role, image));
+                }
+            }
+            "Secret" if text("/metadata/namespace") == NAMESPACE => {
+                self.secrets.insert(name);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The release that is installed, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Target<'a> {
+    /// `X.Y.Z`.
+    pub version: Option<&'a str>,
+    /// `GOARCH`.
+    pub architecture: &'a str,
+    /// Its own OS image.
+    pub base: Option<&'a str>,
+}
+
+/// Everything that should be known, in a fixed order: what the method leads to, the other manifests, the image.
+pub fn traps(install: &Install<'_>, target: Target<'_>, built: &Built, seen: &Seen) -> Vec<Trap> {
+    let mut traps = match install.method {
+        Method::Annotation => annotation(install, target, seen),
+        Method::OsImageUrl => os_image_url(install),
+    };
+    traps.extend(beside(install, seen));
+    traps.extend(image(install, target, built));
+    traps
+}
+
+fn trap(rule: &'static str, message: String, cure: impl Into<String>) -> Trap {
+    Trap {
+        rule,
+        message,
+        cure: cure.into(),
+    }
+}
+
+fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Trap> {
+    let pool = install.pool;
+    let mut traps = vec![trap(
+        "frozen-base",
+        format!(
+            "bootstrap writes MachineConfig 10-prebuiltimage-osimageurl-{pool} once and nothing changes it again: later builds of the pool start from this image, so that an upgrade of OpenShift keeps the old base"
+        ),
+        format!(
+            "at each upgrade give pool {pool} a MachineConfig whose spec.osImageURL is an image built on the new release's base"
+        ),
+    )];
+    let (push, there) = (install.push, &install.push.secret);
+    if push.login.is_none() && !seen.secrets.contains(there) {
+        traps.push(trap(
+            "push-secret",
+            format!("the image is not taken over as the pool's first build unless Secret {there} is in namespace {NAMESPACE}"),
+            format!("--push-authfile FILE writes it; or, once the API answers: oc create secret docker-registry {there} -n {NAMESPACE} --from-file=.dockerconfigjson=FILE"),
+        ));
+    }
+    let early = |v: &str| !matches!(Method::of_release(v), Ok(Method::Annotation));
+    if let Some(version) = target.version.filter(|v| early(v)) {
+        traps.push(trap(
+            "annotation-unknown",
+            format!("release {version} is not known to read the annotation: the node boots the release's own OS, and the cluster starts a build"),
+            "leave --prebuilt out, or use os-image-url",
+        ));
+    }
+    traps
+}
+
+fn os_image_url(install: &Install<'_>) -> Vec<Trap> {
+    let (pool, name) = (install.pool, install.machine_config_name());
+    let mut traps = vec![trap(
+        "frozen-os",
+        format!(
+            "MachineConfig {name} decides the OS of pool {pool} for good: an upgrade of OpenShift upgrades everything but the OS"
+        ),
+        format!(
+            "at each upgrade set its spec.osImageURL to an image built on the new release's base, or delete {name}"
+        ),
+    )];
+    if let Some(fault) = install.image.api_fault() {
+        traps.push(trap(
+            "name-refused",
+            format!(
+                "no PinnedImageSet and no MachineOSConfig can ever name {}: {fault}",
+                install.image
+            ),
+            "push the image under a name that the API takes, if you mean to use these later",
+        ));
+    }
+    traps
+}
+
+/// What the other manifests of the installation do to these.
+fn beside(install: &Install<'_>, seen: &Seen) -> Vec<Trap> {
+    let bare = seen.unannotated.iter().map(|name| trap(
+        "unannotated",
+        format!("bootstrap fails: MachineOSConfig {name} of this installation lacks the annotation {ANNOTATION}"),
+        "apply it after the installation, or give it the annotation",
+    ));
+    let configs = seen
+        .images
+        .iter()
+        .filter(|(_, role, _)| role == install.pool);
+    let configs = configs.map(|(name, _, image)| ("MachineConfig", name, image));
+    let builds = seen
+        .annotated
+        .iter()
+        .filter(|(name, _)| name == install.pool);
+    let builds = builds.map(|(name, image)| ("MachineOSConfig", name, image));
+    let others = configs.chain(builds).map(|(kind, name, image)| trap(
+        "other-os-image",
+        format!("{kind} {name} of this installation names an OS image as well, {image}: which of them the node boots is decided by their names' order"),
+        format!("take {name} out"),
+    ));
+    bare.chain(others).collect()
+}
+
+fn image(install: &Install<'_>, target: Target<'_>, built: &Built) -> Vec<Trap> {
+    let mut traps = Vec::new();
+    let image = install.image;
+    if !built.bootable {
+        traps.push(trap(
+            "not-bootable",
+            format!("{image} has neither of the labels ostree.bootable and containers.bootc: is it an OS image?"),
+            "name the image that the build pushed (MachineOSBuild status.digestedImagePushSpec)",
+        ));
+    }
+    if let Some(found) = &built.architecture
+        && found != target.architecture
+    {
+        traps.push(trap(
+            "architecture",
+            format!(
+                "{image} is for {found}, the node is {}",
+                target.architecture
+            ),
+            "name an image for the node's architecture, or give the node's with --arch",
+        ));
+    }
+    if let Some(pool) = built.pool.as_ref().filter(|pool| *pool != install.pool) {
+        traps.push(trap(
+            "pool",
+            format!(
+                "{image} was built for pool {pool}, not for {}",
+                install.pool
+            ),
+            format!("build one for pool {}", install.pool),
+        ));
+    }
+    let digest = |reference: &str| reference.split_once('@').map(|(_, d)| d.to_owned());
+    if let (Some(base), Some(release)) = (&built.base, target.base)
+        && digest(base) != digest(release)
+    {
+        let version = target.version.unwrap_or("the release");
+        traps.push(trap(
+            "base",
+            format!("{image} was built on {base}, the OS of {version} is {release}"),
+            format!("build it on a cluster of {version}"),
+        ));
+    }
+    traps
+}
