@@ -14,7 +14,9 @@ fn layers() -> BTreeMap<&'static str, u8> {
         (4, &["inventory", "iso", "site", "seed", "osimage"]),
         (
             3,
-            &["config", "ignition", "remote", "store", "disk", "cluster"],
+            &[
+                "config", "ignition", "remote", "store", "disk", "cluster", "objects",
+            ],
         ),
         (2, &["io", "exec"]),
         (1, &["oci", "progress"]),

@@ -4,10 +4,12 @@
 mod context;
 mod demo;
 mod exit;
+mod findings;
 mod global;
 mod ignition;
 mod imageset;
 mod iso;
+mod manifest;
 mod node;
 mod osimage;
 mod precache;

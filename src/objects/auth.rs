@@ -1,4 +1,4 @@
-//! The credential file that becomes `seedAuth`: `containers-auth.json(5)`, read only to tell whether it can push the seed image.
+//! A credential file that becomes a Secret: `containers-auth.json(5)`, read only to tell whether it has an entry for an image.
 //!
 //! The bytes go into the Secret as they are; they are redacted everywhere else.
 
@@ -23,7 +23,7 @@ impl SecretBytes {
     }
 
     /// Base64 for a Secret's `data`.
-    pub(super) fn base64(&self) -> String {
+    pub(crate) fn base64(&self) -> String {
         BASE64.encode(&self.0)
     }
 }
@@ -34,13 +34,13 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// A credential file with an entry for the seed image's registry.
+/// A credential file with an entry for an image's registry.
 #[derive(Debug, Clone)]
 pub struct AuthFile {
-    pub(super) bytes: SecretBytes,
-    /// The key that answers for the seed image: `host` or `host/path`.
+    pub(crate) bytes: SecretBytes,
+    /// The key that answers for the image: `host` or `host/path`.
     pub key: String,
-    /// Keys for other places, which nobody needs on the seed cluster.
+    /// Keys for other places, which nobody needs on the cluster.
     pub others: Vec<String>,
 }
 

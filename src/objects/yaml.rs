@@ -1,7 +1,7 @@
 //! Scalars as they are written into manifests.
 
 /// Plain where every YAML reader takes it for text, else in double quotes (JSON's are YAML's).
-pub(super) fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     const WORDS: [&str; 10] = [
         "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~",
     ];
@@ -19,7 +19,7 @@ pub(super) fn scalar(text: &str) -> String {
 }
 
 /// Puts `indent` before every line that is not empty.
-pub(super) fn indented(text: &str, indent: &str) -> String {
+pub(crate) fn indented(text: &str, indent: &str) -> String {
     let line = |line: &str| {
         if line.trim_end_matches('\n').is_empty() {
             line.to_owned()
