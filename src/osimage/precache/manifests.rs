@@ -3,17 +3,20 @@
 //! bootkube copies everything of that directory to the bootstrap machine-config-controller (`cp openshift/* /etc/mcc/bootstrap/`), and
 //! applies it to the cluster. The pool `master` comes from the operator's own manifests there, so that none is written here.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use regex::Regex;
-use serde_json::{Value, json};
 
-use super::super::Error;
 use super::{Method, OsImage};
+use crate::objects::Error;
+use crate::objects::auth::AuthFile;
+use crate::objects::names::{object_name, pull_spec};
+use crate::objects::yaml::scalar;
+use crate::oci::Reference;
+
+/// The longest pull spec that the API takes.
+pub(super) const MAX_SPEC_LEN: usize = 447;
 
 /// Where `MachineOSConfig`s look for their secrets.
 pub(super) const NAMESPACE: &str = "openshift-machine-config-operator";
@@ -30,42 +33,6 @@ static PUSH_SPEC: LazyLock<[Regex; 2]> = LazyLock::new(|| {
     rules.map(|rule| Regex::new(rule).expect("a constant pattern"))
 });
 
-/// The login of a push secret: a `.dockerconfigjson` with nothing but logins.
-#[derive(Clone)]
-pub struct Login(BTreeMap<String, Value>);
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Login(for {:?})", self.0.keys().collect::<Vec<_>>())
-    }
-}
-
-impl Login {
-    /// Takes the logins of a credential file that a registry's name could use.
-    ///
-    /// # Errors
-    /// Not JSON with `auths`, or no login for the registry in it.
-    pub fn parse(file: &str, bytes: &[u8], registry: &str) -> Result<Self, Error> {
-        let refused = |reason: String| Error::Value {
-            field: "push-authfile",
-            text: file.to_owned(),
-            reason,
-        };
-        let document: Value = serde_json::from_slice(bytes)
-            .map_err(|_| refused("it is no JSON document".to_owned()))?;
-        let auths = document.get("auths").and_then(Value::as_object);
-        let host = |key: &str| key.split('/').next() == Some(registry);
-        let auths = auths.into_iter().flatten().filter(|(key, login)| {
-            host(key) && login.get("auth").is_some_and(|a| a.as_str() != Some(""))
-        });
-        let auths: BTreeMap<_, _> = auths.map(|(k, v)| (k.clone(), v.clone())).collect();
-        if auths.is_empty() {
-            return Err(refused(format!("there is no login for {registry} in it")));
-        }
-        Ok(Self(auths))
-    }
-}
-
 /// What a `MachineOSConfig` needs for later builds.
 #[derive(Debug, Clone)]
 pub struct Push {
@@ -74,7 +41,7 @@ pub struct Push {
     /// `spec.renderedImagePushSpec`, with a tag.
     pub spec: String,
     /// The secret's contents, when it is to be written.
-    pub login: Option<Login>,
+    pub login: Option<AuthFile>,
 }
 
 impl Push {
@@ -89,39 +56,22 @@ impl Push {
             spec: spec.map_or_else(own, str::to_owned),
             login: None,
         };
-        let refused = |field, text: &str, reason: &str| Error::Value {
-            field,
-            text: text.to_owned(),
-            reason: reason.to_owned(),
-        };
-        if !is_subdomain(secret) {
-            let reason = "a name has lower-case letters, digits, `-` and `.`, with a letter or digit at both ends";
-            return Err(refused("push-secret", secret, reason));
-        }
+        object_name("push-secret", secret)?;
         let fits = PUSH_SPEC.iter().any(|rule| rule.is_match(&push.spec));
-        if !fits || push.spec.len() > 447 {
+        if !fits || push.spec.len() > MAX_SPEC_LEN {
             let reason = "the API wants host[:port]/[namespace/…]name:tag with a dot in the host, or name.namespace.svc:port/repository/name:tag";
-            return Err(refused("push-spec", &push.spec, reason));
+            return Err(Error::value("push-spec", &push.spec, reason));
         }
         Ok(push)
     }
 
-    /// Host and port that it goes to.
-    pub fn registry(&self) -> &str {
-        self.spec.split('/').next().unwrap_or_default()
+    /// The spec as a reference, which a login is looked up for.
+    ///
+    /// # Errors
+    /// The API's pattern takes a little more than image names have.
+    pub fn reference(&self) -> Result<Reference, Error> {
+        pull_spec("push-spec", &self.spec)
     }
-}
-
-/// RFC 1123, as `format.dns1123Subdomain()` of the CRD.
-fn is_subdomain(text: &str) -> bool {
-    let label = |label: &str| {
-        let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| word(b) || b == b'-')
-    };
-    text.len() <= 253 && text.split('.').all(label)
 }
 
 /// A file below the installation directory.
@@ -187,7 +137,7 @@ impl Install<'_> {
              spec:\n  \
                osImageURL: {}\n",
             self.pool,
-            quoted(&self.image.to_string())
+            scalar(&self.image.to_string())
         );
         self.file(&format!("machineconfig_{name}"), text)
     }
@@ -208,16 +158,16 @@ impl Install<'_> {
                renderedImagePushSecret:\n    \
                  name: {}\n  \
                renderedImagePushSpec: {}\n",
-            quoted(&self.image.to_string()),
-            quoted(&self.push.secret),
-            quoted(&self.push.spec),
+            scalar(&self.image.to_string()),
+            scalar(&self.push.secret),
+            scalar(&self.push.spec),
             pool = self.pool,
         );
         self.file(&format!("machineosconfig_{}", self.pool), text)
     }
 
-    fn secret(&self, login: &Login) -> Manifest {
-        let contents = STANDARD.encode(json!({"auths": login.0}).to_string());
+    fn secret(&self, login: &AuthFile) -> Manifest {
+        let contents = login.bytes.base64();
         let text = format!(
             "apiVersion: v1\n\
              kind: Secret\n\
@@ -227,7 +177,7 @@ impl Install<'_> {
              type: kubernetes.io/dockerconfigjson\n\
              data:\n  \
                .dockerconfigjson: {contents}\n",
-            quoted(&self.push.secret)
+            scalar(&self.push.secret)
         );
         Manifest {
             secret: true,
@@ -242,9 +192,4 @@ impl Install<'_> {
             secret: false,
         }
     }
-}
-
-/// In double quotes: JSON's are YAML's.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }

@@ -17,11 +17,11 @@ mod traps;
 #[cfg(test)]
 mod tests;
 
-pub use manifests::{Install, Login, Manifest, Push};
+pub use manifests::{Install, Manifest, Push};
 pub use reference::OsImage;
-pub use traps::{Built, Seen, Target, Trap, traps};
+pub use traps::{Built, Seen, Target, traps};
 
-use super::Error;
+use crate::objects::Error;
 
 /// How a release is told at installation which OS image a pool boots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +44,7 @@ impl Method {
     /// # Errors
     /// No version, or a release that has neither.
     pub fn of_release(version: &str) -> Result<Self, Error> {
-        let refused = |reason: String| Error::Value {
-            field: "release",
-            text: version.to_owned(),
-            reason,
-        };
+        let refused = |reason: String| Error::value("release", version, reason);
         let mut parts = version.split('.').map(str::parse::<u32>);
         let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
             return Err(refused("it is no version X.Y.Z".to_owned()));

@@ -9,11 +9,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::super::Error;
+use super::manifests::MAX_SPEC_LEN;
+use crate::objects::Error;
 use crate::oci::Reference;
-
-/// The longest name that the API takes.
-const MAX_API_LEN: usize = 447;
 
 /// What stands before `@` (CRD `machineosconfigs`, `status.currentImagePullSpec`).
 static API_NAME: LazyLock<Regex> = LazyLock::new(|| {
@@ -34,11 +32,7 @@ impl OsImage {
     /// # Errors
     /// [`Error::Value`] with the rule that it breaks.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, Error> {
-        let checked = check(text).map_err(|reason| Error::Value {
-            field,
-            text: text.chars().take(300).collect(),
-            reason,
-        });
+        let checked = check(text).map_err(|reason| Error::value(field, text, reason));
         checked.map(|reference| Self { reference })
     }
 
@@ -50,9 +44,9 @@ impl OsImage {
     /// Why the API would refuse this name; `None` when it takes it.
     pub fn api_fault(&self) -> Option<String> {
         let (text, name) = (self.reference.to_string(), self.reference.name());
-        if text.len() > MAX_API_LEN {
+        if text.len() > MAX_SPEC_LEN {
             return Some(format!(
-                "the API takes names of at most {MAX_API_LEN} characters, this one has {}",
+                "the API takes names of at most {MAX_SPEC_LEN} characters, this one has {}",
                 text.len()
             ));
         }

@@ -6,17 +6,7 @@ use serde_json::Value;
 
 use super::manifests::{ANNOTATION, NAMESPACE};
 use super::{Install, Method};
-
-/// Something that comes later, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trap {
-    /// Short name, for scripts.
-    pub rule: &'static str,
-    /// One sentence.
-    pub message: String,
-    /// What to do.
-    pub cure: String,
-}
+use crate::objects::Finding;
 
 /// What an image says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +92,7 @@ pub struct Target<'a> {
 }
 
 /// Everything that should be known, in a fixed order: what the method leads to, the other manifests, the image.
-pub fn traps(install: &Install<'_>, target: Target<'_>, built: &Built, seen: &Seen) -> Vec<Trap> {
+pub fn traps(install: &Install<'_>, target: Target<'_>, built: &Built, seen: &Seen) -> Vec<Finding> {
     let mut traps = match install.method {
         Method::Annotation => annotation(install, target, seen),
         Method::OsImageUrl => os_image_url(install),
@@ -112,21 +102,22 @@ pub fn traps(install: &Install<'_>, target: Target<'_>, built: &Built, seen: &Se
     traps
 }
 
-fn trap(rule: &'static str, message: String, cure: impl Into<String>) -> Trap {
-    Trap {
-        rule,
-        message,
-        cure: cure.into(),
-    }
+fn trap(
+    rule: &'static str,
+    object: impl Into<String>,
+    message: impl Into<String>,
+    cure: impl Into<String>,
+) -> Finding {
+    Finding::error(rule, object, message, cure).warning()
 }
 
-fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Trap> {
+fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Finding> {
     let pool = install.pool;
+    let object = format!("MachineConfig 10-prebuiltimage-osimageurl-{pool}");
     let mut traps = vec![trap(
         "frozen-base",
-        format!(
-            "bootstrap writes MachineConfig 10-prebuiltimage-osimageurl-{pool} once and nothing changes it again: later builds of the pool start from this image, so that an upgrade of OpenShift keeps the old base"
-        ),
+        object,
+        "bootstrap writes it once and nothing changes it again: later builds of the pool start from this image, so that an upgrade of OpenShift keeps the old base",
         format!(
             "at each upgrade give pool {pool} a MachineConfig whose spec.osImageURL is an image built on the new release's base"
         ),
@@ -135,7 +126,8 @@ fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Tra
     if push.login.is_none() && !seen.secrets.contains(there) {
         traps.push(trap(
             "push-secret",
-            format!("the image is not taken over as the pool's first build unless Secret {there} is in namespace {NAMESPACE}"),
+            format!("Secret {NAMESPACE}/{there}"),
+            "the image is not taken over as the pool's first build unless it is there",
             format!("--push-authfile FILE writes it; or, once the API answers: oc create secret docker-registry {there} -n {NAMESPACE} --from-file=.dockerconfigjson=FILE"),
         ));
     }
@@ -143,31 +135,29 @@ fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Tra
     if let Some(version) = target.version.filter(|v| early(v)) {
         traps.push(trap(
             "annotation-unknown",
-            format!("release {version} is not known to read the annotation: the node boots the release's own OS, and the cluster starts a build"),
+            format!("release {version}"),
+            "it is not known to read the annotation: the node boots the release's own OS, and the cluster starts a build",
             "leave --prebuilt out, or use os-image-url",
         ));
     }
     traps
 }
 
-fn os_image_url(install: &Install<'_>) -> Vec<Trap> {
+fn os_image_url(install: &Install<'_>) -> Vec<Finding> {
     let (pool, name) = (install.pool, install.machine_config_name());
     let mut traps = vec![trap(
         "frozen-os",
+        format!("MachineConfig {name}"),
         format!(
-            "MachineConfig {name} decides the OS of pool {pool} for good: an upgrade of OpenShift upgrades everything but the OS"
+            "it decides the OS of pool {pool} for good: an upgrade of OpenShift upgrades everything but the OS"
         ),
-        format!(
-            "at each upgrade set its spec.osImageURL to an image built on the new release's base, or delete {name}"
-        ),
+        "at each upgrade set its spec.osImageURL to an image built on the new release's base, or delete it",
     )];
     if let Some(fault) = install.image.api_fault() {
         traps.push(trap(
             "name-refused",
-            format!(
-                "no PinnedImageSet and no MachineOSConfig can ever name {}: {fault}",
-                install.image
-            ),
+            install.image.to_string(),
+            format!("no PinnedImageSet and no MachineOSConfig can ever name it: {fault}"),
             "push the image under a name that the API takes, if you mean to use these later",
         ));
     }
@@ -175,72 +165,72 @@ fn os_image_url(install: &Install<'_>) -> Vec<Trap> {
 }
 
 /// What the other manifests of the installation do to these.
-fn beside(install: &Install<'_>, seen: &Seen) -> Vec<Trap> {
-    let bare = seen.unannotated.iter().map(|name| trap(
-        "unannotated",
-        format!("bootstrap fails: MachineOSConfig {name} of this installation lacks the annotation {ANNOTATION}"),
-        "apply it after the installation, or give it the annotation",
-    ));
-    let configs = seen
-        .images
-        .iter()
-        .filter(|(_, role, _)| role == install.pool);
-    let configs = configs.map(|(name, _, image)| ("MachineConfig", name, image));
-    let builds = seen
-        .annotated
-        .iter()
-        .filter(|(name, _)| name == install.pool);
-    let builds = builds.map(|(name, image)| ("MachineOSConfig", name, image));
-    let others = configs.chain(builds).map(|(kind, name, image)| trap(
-        "other-os-image",
-        format!("{kind} {name} of this installation names an OS image as well, {image}: which of them the node boots is decided by their names' order"),
-        format!("take {name} out"),
-    ));
+fn beside(install: &Install<'_>, seen: &Seen) -> Vec<Finding> {
+    let bare = seen.unannotated.iter().map(|name| {
+        trap(
+            "unannotated",
+            format!("MachineOSConfig {name}"),
+            format!("bootstrap fails: it is in this installation and lacks the annotation {ANNOTATION}"),
+            "apply it after the installation, or give it the annotation",
+        )
+    });
+    let configs = seen.images.iter();
+    let configs = configs.filter(|(_, role, _)| role == install.pool);
+    let configs = configs.map(|(name, _, image)| (format!("MachineConfig {name}"), image));
+    let builds = seen.annotated.iter();
+    let builds = builds.filter(|(name, _)| name == install.pool);
+    let builds = builds.map(|(name, image)| (format!("MachineOSConfig {name}"), image));
+    let others = configs.chain(builds).map(|(object, image)| {
+        trap(
+            "other-os-image",
+            object,
+            format!("it is in this installation and names an OS image as well, {image}: their names' order decides which one the node boots"),
+            "take it out",
+        )
+    });
     bare.chain(others).collect()
 }
 
-fn image(install: &Install<'_>, target: Target<'_>, built: &Built) -> Vec<Trap> {
+/// What the image says of itself that does not fit.
+fn image(install: &Install<'_>, target: Target<'_>, built: &Built) -> Vec<Finding> {
     let mut traps = Vec::new();
-    let image = install.image;
+    let mut odd = |rule, message: String, cure: String| {
+        traps.push(trap(rule, install.image.to_string(), message, cure));
+    };
     if !built.bootable {
-        traps.push(trap(
+        odd(
             "not-bootable",
-            format!("{image} has neither of the labels ostree.bootable and containers.bootc: is it an OS image?"),
-            "name the image that the build pushed (MachineOSBuild status.digestedImagePushSpec)",
-        ));
+            "it has neither of the labels ostree.bootable and containers.bootc: is it an OS image?".to_owned(),
+            "name the image that the build pushed (MachineOSBuild status.digestedImagePushSpec)".to_owned(),
+        );
     }
-    if let Some(found) = &built.architecture
-        && found != target.architecture
-    {
-        traps.push(trap(
+    let architecture = target.architecture;
+    let other = |found: &&String| *found != architecture;
+    if let Some(found) = built.architecture.as_ref().filter(other) {
+        odd(
             "architecture",
-            format!(
-                "{image} is for {found}, the node is {}",
-                target.architecture
-            ),
-            "name an image for the node's architecture, or give the node's with --arch",
-        ));
+            format!("it is for {found}, the node is {architecture}"),
+            "name an image for the node's architecture, or give the node's with --arch".to_owned(),
+        );
     }
-    if let Some(pool) = built.pool.as_ref().filter(|pool| *pool != install.pool) {
-        traps.push(trap(
+    let pool = install.pool;
+    if let Some(found) = built.pool.as_ref().filter(|found| *found != pool) {
+        odd(
             "pool",
-            format!(
-                "{image} was built for pool {pool}, not for {}",
-                install.pool
-            ),
-            format!("build one for pool {}", install.pool),
-        ));
+            format!("it was built for pool {found}, not for {pool}"),
+            format!("build one for pool {pool}"),
+        );
     }
     let digest = |reference: &str| reference.split_once('@').map(|(_, d)| d.to_owned());
     if let (Some(base), Some(release)) = (&built.base, target.base)
         && digest(base) != digest(release)
     {
         let version = target.version.unwrap_or("the release");
-        traps.push(trap(
+        odd(
             "base",
-            format!("{image} was built on {base}, the OS of {version} is {release}"),
+            format!("it was built on {base}, the OS of {version} is {release}"),
             format!("build it on a cluster of {version}"),
-        ));
+        );
     }
     traps
 }
