@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::oci::{Digest, Reference};
 
-use super::lock::{Image, Inventory, Origin};
+use super::lock::{Image, Inventory, Origin, Release};
 
 impl Inventory {
     /// Puts the images of `other` here for a pool. Images that were here for it alone go; their sources come back.
@@ -41,14 +41,24 @@ impl Inventory {
         }
     }
 
-    /// The image of a release's component; `version` and `architecture` as in the lock's releases.
-    pub fn component(&self, version: &str, architecture: &str, name: &str) -> Option<&Image> {
-        let wanted = Origin::Component {
-            version: version.to_owned(),
-            architecture: architecture.to_owned(),
-            name: name.to_owned(),
+    /// Name and image of each component of a release.
+    pub fn components<'a>(
+        &'a self,
+        release: &'a Release,
+    ) -> impl Iterator<Item = (&'a str, &'a Image)> {
+        let of_release = move |image: &'a Image| {
+            image.origins.iter().filter_map(move |origin| match origin {
+                Origin::Component {
+                    version,
+                    architecture,
+                    name,
+                } if *version == release.version && *architecture == release.architecture => {
+                    Some((name.as_str(), image))
+                }
+                _ => None,
+            })
         };
-        self.images.iter().find(|i| i.origins.contains(&wanted))
+        self.images.iter().flat_map(of_release)
     }
 
     /// The images of these sources with their blobs, and nothing else.
@@ -103,7 +113,7 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lock::{Content, FORMAT, Group, Request};
+    use super::super::lock::{Content, FORMAT, Group, Request, Signature};
     use super::*;
     use crate::oci::{Descriptor, media_type};
 
@@ -138,6 +148,32 @@ mod tests {
             images,
             ignored: Vec::new(),
         }
+    }
+
+    #[test]
+    fn components_are_those_of_one_release() {
+        let of = |version: &str, name: &str| Origin::Component {
+            version: version.to_owned(),
+            architecture: "x86_64".to_owned(),
+            name: name.to_owned(),
+        };
+        let mut both = image("q.io/a", &["a"], of("4.18.1", "etcd"));
+        both.origins.push(of("4.18.2", "etcd"));
+        let lock = inventory(vec![both, image("q.io/b", &["b"], of("4.18.2", "pod"))]);
+        let release = |version: &str| Release {
+            version: version.to_owned(),
+            architecture: "x86_64".to_owned(),
+            payload: lock.images[0].source.clone(),
+            signature: Signature::Skipped,
+        };
+        let found = |version: &str| {
+            let release = release(version);
+            let names = lock.components(&release).map(|(name, _)| name.to_owned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(found("4.18.1"), ["etcd"]);
+        assert_eq!(found("4.18.2"), ["etcd", "pod"]);
+        assert!(found("4.18.3").is_empty());
     }
 
     fn names(inventory: &Inventory) -> Vec<String> {

@@ -1,12 +1,12 @@
 //! `snoforge precache`: the data disk.
 
-mod cached;
+pub(super) mod cached;
 mod contents;
 mod copy;
 pub(super) mod download;
 mod export;
 mod file;
-mod finish;
+pub(super) mod finish;
 pub(super) mod partition;
 mod place;
 pub(super) mod plan;

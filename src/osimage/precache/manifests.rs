@@ -139,7 +139,7 @@ impl Install<'_> {
             self.pool,
             scalar(&self.image.to_string())
         );
-        self.file(&format!("machineconfig_{name}"), text)
+        file(&format!("machineconfig_{name}"), text)
     }
 
     fn machine_os_config(&self) -> Manifest {
@@ -163,7 +163,7 @@ impl Install<'_> {
             scalar(&self.push.spec),
             pool = self.pool,
         );
-        self.file(&format!("machineosconfig_{}", self.pool), text)
+        file(&format!("machineosconfig_{}", self.pool), text)
     }
 
     fn secret(&self, login: &AuthFile) -> Manifest {
@@ -181,15 +181,16 @@ impl Install<'_> {
         );
         Manifest {
             secret: true,
-            ..self.file(&format!("machineosconfig_{}-push-secret", self.pool), text)
+            ..file(&format!("machineosconfig_{}-push-secret", self.pool), text)
         }
     }
+}
 
-    fn file(&self, name: &str, text: String) -> Manifest {
-        Manifest {
-            path: format!("openshift/99_openshift-{name}.yaml"),
-            text,
-            secret: false,
-        }
+/// The installer's own naming.
+fn file(name: &str, text: String) -> Manifest {
+    Manifest {
+        path: format!("openshift/99_openshift-{name}.yaml"),
+        text,
+        secret: false,
     }
 }

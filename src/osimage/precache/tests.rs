@@ -232,7 +232,7 @@ fn every_trap_has_a_case() {
     let release = Target {
         version: Some("4.21.3"),
         architecture: "amd64",
-        base: Some(&base),
+        bases: std::slice::from_ref(&base),
     };
     let push = Push::new("push", None, &good).unwrap();
     let install = |method, push| Install {
@@ -309,6 +309,6 @@ fn every_trap_has_a_case() {
         method: Method::OsImageUrl,
         push: &push,
     };
-    let found = traps(&install, Target { base: None, ..old }, &built, &none);
+    let found = traps(&install, Target { bases: &[], ..old }, &built, &none);
     assert_eq!(rules(&found), ["frozen-os", "name-refused"]);
 }

@@ -87,12 +87,17 @@ pub struct Target<'a> {
     pub version: Option<&'a str>,
     /// `GOARCH`.
     pub architecture: &'a str,
-    /// Its own OS image.
-    pub base: Option<&'a str>,
+    /// Its own OS images; empty when they are not known.
+    pub bases: &'a [String],
 }
 
 /// Everything that should be known, in a fixed order: what the method leads to, the other manifests, the image.
-pub fn traps(install: &Install<'_>, target: Target<'_>, built: &Built, seen: &Seen) -> Vec<Finding> {
+pub fn traps(
+    install: &Install<'_>,
+    target: Target<'_>,
+    built: &Built,
+    seen: &Seen,
+) -> Vec<Finding> {
     let mut traps = match install.method {
         Method::Annotation => annotation(install, target, seen),
         Method::OsImageUrl => os_image_url(install),
@@ -170,7 +175,9 @@ fn beside(install: &Install<'_>, seen: &Seen) -> Vec<Finding> {
         trap(
             "unannotated",
             format!("MachineOSConfig {name}"),
-            format!("bootstrap fails: it is in this installation and lacks the annotation {ANNOTATION}"),
+            format!(
+                "bootstrap fails: it is in this installation and lacks the annotation {ANNOTATION}"
+            ),
             "apply it after the installation, or give it the annotation",
         )
     });
@@ -200,8 +207,10 @@ fn image(install: &Install<'_>, target: Target<'_>, built: &Built) -> Vec<Findin
     if !built.bootable {
         odd(
             "not-bootable",
-            "it has neither of the labels ostree.bootable and containers.bootc: is it an OS image?".to_owned(),
-            "name the image that the build pushed (MachineOSBuild status.digestedImagePushSpec)".to_owned(),
+            "it has neither of the labels ostree.bootable and containers.bootc: is it an OS image?"
+                .to_owned(),
+            "name the image that the build pushed (MachineOSBuild status.digestedImagePushSpec)"
+                .to_owned(),
         );
     }
     let architecture = target.architecture;
@@ -221,9 +230,11 @@ fn image(install: &Install<'_>, target: Target<'_>, built: &Built) -> Vec<Findin
             format!("build one for pool {pool}"),
         );
     }
+    // By digest: a mirror has another name.
     let digest = |reference: &str| reference.split_once('@').map(|(_, d)| d.to_owned());
-    if let (Some(base), Some(release)) = (&built.base, target.base)
-        && digest(base) != digest(release)
+    let is = |base: &&String| target.bases.iter().any(|b| digest(b) == digest(base));
+    if let (Some(base), Some(release)) = (built.base.as_ref(), target.bases.first())
+        && !is(&base)
     {
         let version = target.version.unwrap_or("the release");
         odd(
