@@ -138,11 +138,7 @@ impl Precache {
         let client = Arc::new(self.registry.client()?);
         let old = read_lock(&self.folder.join("inventory.json"))?;
         if self.dry_run {
-            let source: Arc<dyn ImageSource> = match Store::open(&self.folder) {
-                Ok(store) => Arc::new(Cached::looking(store, client)),
-                Err(_) => client,
-            };
-            let plan = block_on(self.plan(context, image, (old, source)))?;
+            let plan = block_on(self.plan(context, image, (old, client)))?;
             self.say(context, &plan);
             return context.result(&self.document(&plan, None), || "nothing written".to_owned());
         }
@@ -160,9 +156,8 @@ impl Precache {
         client: Arc<Client>,
     ) -> Result<(), Failure> {
         let cancel = on_interrupt();
-        let source: Arc<dyn ImageSource> = Arc::new(Cached::new(store.clone(), client));
         let plan = tokio::select! {
-            plan = self.plan(context, image, (old, Arc::clone(&source))) => plan?,
+            plan = self.plan(context, image, (old, Arc::clone(&client))) => plan?,
             () = cancel.cancelled() => return Err(finish::interrupted(&self.folder)),
         };
         self.say(context, &plan);
@@ -172,7 +167,7 @@ impl Precache {
             reporter: Arc::clone(&context.reporter),
             cancel,
         };
-        let summary = fetch::run(&plan.part, store, lock, source, options).await?;
+        let summary = fetch::run(&plan.part, store, lock, client, options).await?;
         // The other images may be on their way still.
         finish::record(store, &plan.lock, false)?;
         finish::put_program(context, &self.folder)?;
@@ -187,12 +182,17 @@ impl Precache {
         finish::ending(context, &self.folder, &summary)
     }
 
+    /// Works everything out. What the data directory has is not asked of a registry again, and nothing is written there.
     async fn plan(
         &self,
         context: &Context,
         image: OsImage,
-        (old, source): (Option<Inventory>, Arc<dyn ImageSource>),
+        (old, client): (Option<Inventory>, Arc<Client>),
     ) -> Result<Plan, Failure> {
+        let source: Arc<dyn ImageSource> = match Store::open(&self.folder) {
+            Ok(store) => Arc::new(Cached::looking(store, client)),
+            Err(_) => client,
+        };
         let old = old.unwrap_or_else(empty);
         let release = self.release(context, &old, source.as_ref()).await?;
         let method = self.method(&release, &image)?;

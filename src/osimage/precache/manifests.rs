@@ -25,7 +25,7 @@ pub(super) const NAMESPACE: &str = "openshift-machine-config-operator";
 pub(super) const ANNOTATION: &str = "machineconfiguration.openshift.io/pre-built-image";
 
 /// `spec.renderedImagePushSpec` of the CRD.
-static PUSH_SPEC: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+pub(super) static PUSH_SPEC: LazyLock<[Regex; 2]> = LazyLock::new(|| {
     let rules = [
         r"^([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+(:[0-9]{2,5})?(/[a-zA-Z0-9-_]{1,61})*/[a-zA-Z0-9-_.]+:[a-zA-Z0-9._-]+$",
         r"^[^.]+\.[^.]+\.svc:\d+\/[^\/]+\/[^\/]+:[^\/]+$",

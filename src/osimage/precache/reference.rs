@@ -14,7 +14,7 @@ use crate::objects::Error;
 use crate::oci::Reference;
 
 /// What stands before `@` (CRD `machineosconfigs`, `status.currentImagePullSpec`).
-static API_NAME: LazyLock<Regex> = LazyLock::new(|| {
+pub(super) static API_NAME: LazyLock<Regex> = LazyLock::new(|| {
     let rule =
         r"^([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+(:[0-9]{2,5})?/([a-zA-Z0-9-_]{0,61}/)?[a-zA-Z0-9-_.]*?$";
     Regex::new(rule).expect("a constant pattern")

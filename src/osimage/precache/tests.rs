@@ -1,3 +1,5 @@
+#![expect(clippy::print_stderr, reason = "a test says why it skips")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -73,7 +75,7 @@ fn a_refused_name_says_why() {
 
 #[test]
 fn what_the_api_takes() {
-    let long = format!("r.example.com/{}", "n/".repeat(1) + &"x".repeat(250));
+    let long = format!("r.example.com/{}", "n/".to_owned() + &"x".repeat(250));
     for (name, fault) in [
         ("r.example.com:5000/os/rhcos", None),
         ("127.0.0.1:5000/rhcos", None),
@@ -222,93 +224,137 @@ fn rules(traps: &[Finding]) -> Vec<&'static str> {
     traps.iter().map(|t| t.rule).collect()
 }
 
-#[test]
-fn every_trap_has_a_case() {
-    let good = image("r.example.com/os/rhcos");
-    let base = format!("quay.io/openshift/art@sha256:{HEX}");
-    let config = |labels: Value| json!({"architecture": "amd64", "config": {"Labels": labels}});
-    let bootable = json!({"ostree.bootable": "true", "machineconfigpool": "master", "baseOSContainerImage": base});
-    let built = Built::read(&config(bootable));
-    let release = Target {
-        version: Some("4.21.3"),
-        architecture: "amd64",
-        bases: std::slice::from_ref(&base),
-    };
-    let push = Push::new("push", None, &good).unwrap();
-    let install = |method, push| Install {
-        pool: "master",
-        image: &good,
-        method,
-        push,
-    };
-    let none = Seen::default();
-    let found = traps(&install(Method::Annotation, &push), release, &built, &none);
-    assert_eq!(rules(&found), ["frozen-base", "push-secret"]);
-    let found = traps(&install(Method::OsImageUrl, &push), release, &built, &none);
-    assert_eq!(rules(&found), ["frozen-os"]);
+/// An image of the right pool and base, and a target that it fits.
+struct Good {
+    image: OsImage,
+    built: Built,
+    bases: Vec<String>,
+}
 
+impl Good {
+    fn new() -> Self {
+        let base = format!("quay.io/openshift/art@sha256:{HEX}");
+        let labels = json!({"ostree.bootable": "true", "machineconfigpool": "master", "baseOSContainerImage": base});
+        Self {
+            image: image("r.example.com/os/rhcos"),
+            built: Built::read(&json!({"architecture": "amd64", "config": {"Labels": labels}})),
+            bases: vec![base],
+        }
+    }
+
+    fn rules(&self, method: Method, version: &str, push: &Push, seen: &Seen) -> Vec<Finding> {
+        let target = Target {
+            version: Some(version),
+            architecture: "amd64",
+            bases: &self.bases,
+        };
+        let install = Install {
+            pool: "master",
+            image: &self.image,
+            method,
+            push,
+        };
+        traps(&install, target, &self.built, seen)
+    }
+}
+
+#[test]
+fn what_each_way_leads_to() {
+    let (good, none) = (Good::new(), Seen::default());
+    let push = Push::new("push", None, &good.image).unwrap();
+    let found = good.rules(Method::Annotation, "4.21.3", &push, &none);
+    assert_eq!(rules(&found), ["frozen-base", "push-secret"]);
+    let found = good.rules(Method::OsImageUrl, "4.21.3", &push, &none);
+    assert_eq!(rules(&found), ["frozen-os"]);
+    let deep = Good {
+        image: image("r.example.com/a/b/c"),
+        bases: Vec::new(),
+        ..good
+    };
+    let found = deep.rules(Method::OsImageUrl, "4.18.1", &push, &none);
+    assert_eq!(rules(&found), ["frozen-os", "name-refused"]);
+}
+
+#[test]
+fn other_manifests_of_the_installation() {
+    let good = Good::new();
+    let push = Push::new("push", None, &good.image).unwrap();
+    let config = |name: &str, role: &str, image: &str| {
+        let labels = json!({"machineconfiguration.openshift.io/role": role});
+        json!({"kind": "MachineConfig", "metadata": {"name": name, "labels": labels}, "spec": {"osImageURL": image}})
+    };
+    let build = |name: &str| json!({"kind": "MachineOSConfig", "metadata": {"name": name, "annotations": {ANNOTATION_KEY: "x@y"}}});
     let mut seen = Seen::default();
     for object in [
         json!({"kind": "Secret", "metadata": {"name": "push", "namespace": "openshift-machine-config-operator"}}),
         json!({"kind": "MachineOSConfig", "metadata": {"name": "worker"}}),
-        json!({"kind": "MachineOSConfig", "metadata": {"name": "infra", "annotations": {ANNOTATION_KEY: "x@y"}}}),
-        json!({"kind": "MachineConfig", "metadata": {"name": "99-z", "labels": {"machineconfiguration.openshift.io/role": "master"}}, "spec": {"osImageURL": "r.io/o"}}),
-        json!({"kind": "MachineConfig", "metadata": {"name": "99-w", "labels": {"machineconfiguration.openshift.io/role": "worker"}}, "spec": {"osImageURL": "r.io/o"}}),
-        json!({"kind": "MachineConfig", "metadata": {"name": "99-master-ssh", "labels": {"machineconfiguration.openshift.io/role": "master"}}, "spec": {"osImageURL": ""}}),
+        build("infra"),
+        config("99-z", "master", "r.io/o"),
+        config("99-w", "worker", "r.io/o"),
+        config("99-master-ssh", "master", ""),
     ] {
         seen.add(&object);
     }
-    let old = Target {
-        version: Some("4.18.1"),
-        ..release
-    };
-    let found = traps(&install(Method::Annotation, &push), old, &built, &seen);
-    assert_eq!(
-        rules(&found),
-        [
-            "frozen-base",
-            "annotation-unknown",
-            "unannotated",
-            "other-os-image"
-        ]
-    );
+    let found = good.rules(Method::Annotation, "4.18.1", &push, &seen);
+    let expected = [
+        "frozen-base",
+        "annotation-unknown",
+        "unannotated",
+        "other-os-image",
+    ];
+    assert_eq!(rules(&found), expected);
     assert_eq!(found[2].object, "MachineOSConfig worker");
     assert_eq!(found[3].object, "MachineConfig 99-z");
 
     let mut again = Seen::default();
-    again.add(&json!({"kind": "MachineOSConfig", "metadata": {"name": "master", "annotations": {ANNOTATION_KEY: "x@y"}}}));
-    let found = traps(&install(Method::OsImageUrl, &push), release, &built, &again);
+    again.add(&build("master"));
+    let found = good.rules(Method::OsImageUrl, "4.21.3", &push, &again);
     assert_eq!(rules(&found), ["frozen-os", "other-os-image"]);
+}
 
+#[test]
+fn an_image_that_does_not_fit() {
+    let good = Good::new();
     let auths = r#"{"auths":{"r.example.com":{"auth":"dXNlcjpwYXNz"}}}"#;
+    let mut push = Push::new("push", None, &good.image).unwrap();
     let target = push.reference().unwrap();
-    let push = Push {
-        login: Some(AuthFile::parse("f".as_ref(), auths.into(), &target).unwrap()),
-        ..push.clone()
+    push.login = Some(AuthFile::parse("f".as_ref(), auths.into(), &target).unwrap());
+    let base = format!("q@sha256:{}", "0".repeat(64));
+    let labels = json!({"machineconfigpool": "infra", "baseOSContainerImage": base});
+    let odd = Good {
+        built: Built::read(&json!({"architecture": "arm64", "config": {"Labels": labels}})),
+        ..good
     };
-    let odd = Built::read(
-        &json!({"architecture": "arm64", "config": {"Labels": {"machineconfigpool": "infra",
-        "baseOSContainerImage": format!("q@sha256:{}", "0".repeat(64))}}}),
+    let found = odd.rules(Method::Annotation, "4.21.3", &push, &Seen::default());
+    let expected = [
+        "frozen-base",
+        "not-bootable",
+        "architecture",
+        "pool",
+        "base",
+    ];
+    assert_eq!(rules(&found), expected);
+}
+
+/// The patterns are the CRD's own, letter by letter.
+#[test]
+fn the_rules_are_those_of_the_crd() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shared/data/osimage/crds/0000_80_machine-config_01_machineosconfigs.crd.yaml"
     );
-    let found = traps(&install(Method::Annotation, &push), release, &odd, &none);
-    assert_eq!(
-        rules(&found),
-        [
-            "frozen-base",
-            "not-bootable",
-            "architecture",
-            "pool",
-            "base"
-        ]
-    );
-    let deep = image("r.example.com/a/b/c");
-    let push = Push::new("push", None, &deep).unwrap();
-    let install = Install {
-        pool: "master",
-        image: &deep,
-        method: Method::OsImageUrl,
-        push: &push,
+    let Ok(text) = fs_err::read_to_string(path) else {
+        eprintln!("skipped: no ../shared/data/osimage");
+        return;
     };
-    let found = traps(&install, Target { bases: &[], ..old }, &built, &none);
-    assert_eq!(rules(&found), ["frozen-os", "name-refused"]);
+    // A CEL string has its backslashes doubled.
+    let plain = text.replace("\\\\", "\\");
+    for rule in [
+        reference::API_NAME.as_str(),
+        manifests::PUSH_SPEC[0].as_str(),
+        manifests::PUSH_SPEC[1].as_str(),
+    ] {
+        assert!(plain.contains(&format!("matches('{rule}')")), "{rule}");
+    }
+    assert_eq!(text.matches("maxLength: 447").count(), 2);
 }
