@@ -1,113 +1,96 @@
 //! The data directory: what is fetched, kept, replaced, and what is refused.
 
-use snoforge::inventory::lock::Inventory;
+use serde_json::{Value, json};
 
+use super::images::{Image, tar};
 use super::program::run;
-use super::world::{World, labelled, machine, snapshot};
-use serde_json::json;
+use super::world::{World, labelled, machine, rules, snapshot};
 
-#[test]
-fn both_images_beside_what_download_put_there() {
-    let Some(mut world) = World::new("4.18.1") else {
-        return;
-    };
+/// A release on the disk, and an OS image in the registry.
+fn start() -> Option<(World, Image, String)> {
+    let world = World::new("4.18.1")?;
     world.download(None);
     let image = world.os_image("one");
     let name = world.push("os/rhcos", &image);
-    let verify = |world: &World| world_verify(world);
+    Some((world, image, name))
+}
 
+#[test]
+fn a_plan_writes_nothing() {
+    let Some((world, _, name)) = start() else {
+        return;
+    };
     let before = snapshot(&world.path("data"));
     let planned = world.precache(&name, &["--dry-run", "--manifests", "cluster"]);
     assert_eq!(planned["prebuilt"], "os-image-url");
     assert_eq!(planned["operator"], world.operator.as_str());
-    assert_eq!(
-        (&planned["complete"], &planned["dryRun"]),
-        (&false.into(), &true.into())
-    );
-    assert_eq!(
-        snapshot(&world.path("data")),
-        before,
-        "a plan writes nothing"
-    );
+    assert_eq!(rules(&planned), ["frozen-os", "no-manifests"]);
+    let state = (&planned["complete"], &planned["dryRun"]);
+    assert_eq!(state, (&false.into(), &true.into()));
+    assert_eq!(snapshot(&world.path("data")), before);
     assert!(!world.path("cluster").exists());
+}
 
+#[test]
+fn both_images_beside_what_download_put_there() {
+    let Some((world, image, name)) = start() else {
+        return;
+    };
     let done = world.precache(&name, &[]);
-    assert_eq!(
-        (&done["complete"], &done["release"]),
-        (&true.into(), &"4.18.1".into())
-    );
+    let state = (&done["complete"], &done["release"]);
+    assert_eq!(state, (&true.into(), &"4.18.1".into()));
     // Its configuration, its own layer, its manifest: the base's layers are there, and so is the operator.
     let blobs = [0, 3].map(|i: usize| image.blobs[i].0.size);
     let new = blobs.iter().sum::<u64>() + image.manifest.descriptor().size;
     assert_eq!(done["bytesFetched"], new, "{done}");
-    let rules: Vec<_> = done["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|f| f["rule"].as_str().unwrap())
-        .collect();
-    assert_eq!(rules, ["frozen-os"], "{done}");
-    verify(&world);
-
-    let lock = Inventory::parse(world.read("data/inventory.json").as_bytes()).unwrap();
-    assert_eq!(lock.images.len(), 5);
-    assert!(
-        world
-            .read("data/mapping.txt")
-            .contains(&format!("{name}=os/rhcos:latest\n"))
-    );
-    assert!(world.read("data/ocp-images.txt").contains(&name));
-    assert!(!world.read("data/ai-images.txt").contains(&name));
-    let header: serde_json::Value =
-        serde_json::from_str(&world.read("data/snoforge.json")).unwrap();
-    assert!(
-        header["groups"]["ocp"]
-            .as_array()
-            .unwrap()
-            .contains(&name.as_str().into())
-    );
-    assert_eq!(header["inventory"], lock.digest().to_string());
-    assert!(world.read("data/oci/index.json").contains(&name));
+    assert_eq!(rules(&done), ["frozen-os"], "{done}");
+    world.verify();
     let pruned = run(world.home.path(), &["precache", "prune", "-f", "data"]).expect(0);
     assert_eq!(pruned.stdout.trim(), "nothing to remove");
 
-    // The lock is asked the same question again, then another one.
+    assert_eq!(world.lock().images.len(), 5);
+    let mapping = world.read("data/mapping.txt");
+    assert!(mapping.contains(&format!("{name}=os/rhcos:latest\n")));
+    assert!(world.read("data/ocp-images.txt").contains(&name));
+    assert!(!world.read("data/ai-images.txt").contains(&name));
+    assert!(world.read("data/oci/index.json").contains(&name));
+    let header: Value = serde_json::from_str(&world.read("data/snoforge.json")).unwrap();
+    let group = header["groups"]["ocp"].as_array().unwrap();
+    assert!(group.contains(&name.as_str().into()));
+    assert_eq!(header["inventory"], world.lock().digest().to_string());
+}
+
+#[test]
+fn a_later_download_keeps_them_and_a_later_run_needs_no_registry() {
+    let Some((mut world, _, name)) = start() else {
+        return;
+    };
+    world.precache(&name, &[]);
+    let lock = world.lock();
     world.download(None);
-    assert_eq!(
-        Inventory::parse(world.read("data/inventory.json").as_bytes()).unwrap(),
-        lock
-    );
-    let extra = world.push(
-        "tools/extra",
-        &labelled(machine(), &json!({}), &[super::images::tar(&[("x", b"x")])]),
-    );
+    assert_eq!(world.lock(), lock, "the same question");
+    let image = labelled(machine(), &json!({}), &[tar(&[("x", b"x")])]);
+    let extra = world.push("tools/extra", &image);
     world.download(Some(&extra));
-    let lock = Inventory::parse(world.read("data/inventory.json").as_bytes()).unwrap();
-    let sources: Vec<_> = lock.images.iter().map(|i| i.source.to_string()).collect();
+    let sources: Vec<_> = world
+        .lock()
+        .images
+        .iter()
+        .map(|i| i.source.to_string())
+        .collect();
     assert!(
         sources.contains(&name) && sources.contains(&extra),
         "{sources:?}"
     );
     assert!(world.read("data/oci/index.json").contains(&name));
-    verify(&world);
+    world.verify();
 
-    // Everything is there: no registry is needed to say so and to write the manifests.
     world.registry = None;
     let again = world.precache(&name, &["--manifests", "cluster"]);
-    assert_eq!(
-        (&again["complete"], &again["bytesFetched"]),
-        (&true.into(), &0.into())
-    );
-    assert!(
-        world
-            .path("cluster/openshift/99_openshift-machineconfig_99-master-os-image.yaml")
-            .is_file()
-    );
-}
-
-fn world_verify(world: &World) {
-    let args = ["precache", "verify", "-f", "data", "--deep"];
-    run(world.home.path(), &args).expect(0);
+    let state = (&again["complete"], &again["bytesFetched"]);
+    assert_eq!(state, (&true.into(), &0.into()));
+    let manifest = "cluster/openshift/99_openshift-machineconfig_99-master-os-image.yaml";
+    assert!(world.path(manifest).is_file());
 }
 
 #[test]
@@ -116,63 +99,43 @@ fn another_image_of_the_pool_takes_the_place_of_the_first() {
         return;
     };
     // A directory of its own; the release is looked up in its payload.
-    let release = [
-        "-r",
-        "4.18.1",
-        "--release-image",
-        &world.release,
-        "--ignore-release-signature",
-        "--arch",
-        machine(),
-    ];
+    let release = world.release_flags("4.18.1");
     let (first, second) = (world.os_image("first"), world.os_image("second"));
-    let (one, two) = (
-        world.push("os/rhcos", &first),
-        world.push("os/rhcos", &second),
-    );
+    let one = world.push("os/rhcos", &first);
+    let two = world.push("os/rhcos", &second);
     let done = world.precache(&one, &release);
     assert_eq!(done["operator"], world.operator.as_str());
     assert_eq!(
-        done["findings"].as_array().unwrap().len(),
-        1,
+        rules(&done),
+        ["frozen-os"],
         "built on the release's base: {done}"
     );
-    world_verify(&world);
-    let lock = Inventory::parse(world.read("data/inventory.json").as_bytes()).unwrap();
+    world.verify();
+    let lock = world.lock();
     let operator = lock
         .images
         .iter()
-        .find(|i| i.source.to_string() == world.operator)
-        .unwrap();
-    let destination = if machine() == "amd64" {
-        "openshift/release:4.18.1-x86_64-machine-config-operator"
-    } else {
-        "openshift/release:4.18.1-aarch64-machine-config-operator"
-    };
-    assert_eq!(operator.destination, destination);
+        .find(|i| i.source.to_string() == world.operator);
+    let arch = std::env::consts::ARCH;
+    let destination = format!("openshift/release:4.18.1-{arch}-machine-config-operator");
+    assert_eq!(operator.unwrap().destination, destination);
 
     let done = world.precache(&two, &release);
     assert_eq!(done["replaces"], json!([one]));
-    let own = |image: &super::images::Image| {
-        world
-            .path("data/oci/blobs/sha256")
-            .join(image.blobs[3].0.digest.hex())
-    };
+    let blobs = world.path("data/oci/blobs/sha256");
+    let own = |image: &Image| blobs.join(image.blobs[3].0.digest.hex());
     assert!(own(&first).exists(), "nothing is taken away before prune");
     run(world.home.path(), &["precache", "prune", "-f", "data"]).expect(0);
     assert!(!own(&first).exists() && own(&second).exists());
-    world_verify(&world);
+    world.verify();
     assert!(!world.read("data/oci/index.json").contains(&one));
 }
 
 #[test]
 fn an_interrupted_fetch_goes_on() {
-    let Some(world) = World::new("4.18.1") else {
+    let Some((world, image, name)) = start() else {
         return;
     };
-    world.download(None);
-    let image = world.os_image("one");
-    let name = world.push("os/rhcos", &image);
     // The registry loses the image's own layer for a while.
     let hex = image.blobs[3].0.digest.hex();
     let data = world.registry.as_ref().unwrap().dir.path().join("data");
@@ -218,7 +181,7 @@ fn an_interrupted_fetch_goes_on() {
     fs_err::rename(&away, &blob).unwrap();
     let done = world.run(&args).expect(0).json();
     assert_eq!(done["bytesFetched"], image.blobs[3].0.size);
-    world_verify(&world);
+    world.verify();
 }
 
 #[test]
@@ -273,11 +236,9 @@ fn what_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_wrong_password_is_said_and_leaves_the_lock_alone() {
-    let Some(world) = World::new("4.18.1") else {
+    let Some((world, _, name)) = start() else {
         return;
     };
-    world.download(None);
-    let name = world.push("os/rhcos", &world.os_image("one"));
     let before = world.read("data/inventory.json");
     let args = [
         "osimage",

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use snoforge::ignition::Config;
 use snoforge::ignition::patch::release_images;
-use snoforge::inventory::lock::Inventory;
 
 use super::program::run;
 use super::schema::{Schemas, yaml};
-use super::world::{World, machine};
+use super::support::registry::LOGIN;
+use super::world::{World, rules, snapshot};
 
 const CONFIG: &str = "openshift/99_openshift-machineosconfig_master.yaml";
 const SECRET: &str = "openshift/99_openshift-machineosconfig_master-push-secret.yaml";
@@ -35,97 +35,102 @@ fn schemas() -> Option<Schemas> {
     Some(schemas)
 }
 
-#[test]
-fn the_annotation_with_its_secret() {
-    let Some(world) = World::new("4.21.3") else {
-        return;
-    };
+/// A cluster of a release with the annotation; the OS image's name, and what the run said.
+fn annotated() -> Option<(World, String, Value)> {
+    let world = World::new("4.21.3")?;
     let name = world.push("os/rhcos", &world.os_image("one"));
-    let put = |path: &str, text: &str| {
-        let path = world.path(path);
+    for (path, text) in [
+        (
+            "openshift/99_worker.yaml",
+            "kind: MachineOSConfig\nmetadata: {name: worker}\n",
+        ),
+        ("manifests/odd.yaml", "{{ no yaml"),
+        // Ours is written anew.
+        (
+            "openshift/99_openshift-machineosconfig_master.yaml",
+            "kind: MachineOSConfig\nmetadata: {name: master}\n",
+        ),
+    ] {
+        let path = world.path("cluster").join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
-    };
-    put(
-        "cluster/openshift/99_worker.yaml",
-        "kind: MachineOSConfig\nmetadata: {name: worker}\n",
-    );
-    put("cluster/manifests/odd.yaml", "{{ no yaml");
-    put(
-        "cluster/openshift/99_openshift-machineosconfig_master.yaml",
-        "kind: MachineOSConfig\nmetadata: {name: master}\n",
-    );
-    let release = [
-        "-r",
-        "4.21.3",
-        "--release-image",
-        &world.release,
-        "--ignore-release-signature",
-        "--arch",
-        machine(),
-    ];
-    let flags = [
-        "--manifests",
-        "cluster",
-        "--push-authfile",
-        "auth.json",
-        "--push-secret",
-        "push",
-    ];
-    let done = world.precache(&name, &[&release[..], &flags].concat());
-    assert_eq!(done["prebuilt"], "annotation");
-    let rules: Vec<_> = done["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|f| f["rule"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        rules,
-        ["frozen-base", "unannotated", "unread"],
-        "our own file is written anew: {done}"
-    );
-    assert_eq!(
-        done["manifests"],
-        json!([format!("cluster/{CONFIG}"), format!("cluster/{SECRET}")])
-    );
-
-    let object = &yaml(&world.read(&format!("cluster/{CONFIG}")))[0];
-    let annotation =
-        &object["metadata"]["annotations"]["machineconfiguration.openshift.io/pre-built-image"];
-    assert_eq!(*annotation, name.as_str());
-    if let Some(schemas) = schemas() {
-        assert_eq!(schemas.faults(object, None).unwrap(), Vec::<String>::new());
-        let mut wrong = object.clone();
-        wrong["spec"]
-            .as_object_mut()
-            .unwrap()
-            .remove("renderedImagePushSecret");
-        assert_eq!(schemas.faults(&wrong, None).unwrap().len(), 1);
     }
-    let secret = world.path(&format!("cluster/{SECRET}"));
-    let mode = fs_err::metadata(&secret).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let object = &yaml(&fs_err::read_to_string(&secret).unwrap())[0];
-    assert_eq!(
-        object["metadata"]["namespace"],
-        "openshift-machine-config-operator"
-    );
-    assert_eq!(object["type"], "kubernetes.io/dockerconfigjson");
-    for part in [
-        "data/inventory.json",
-        "data/snoforge.json",
-        "data/mapping.txt",
-    ] {
-        assert!(!world.read(part).contains("hunter2"));
-    }
+    let push = ["--push-authfile", "auth.json", "--push-secret", "push"];
+    let flags = [&["--manifests", "cluster"][..], &push].concat();
+    let done = world.precache(&name, &[world.release_flags("4.21.3"), flags].concat());
+    Some((world, name, done))
 }
 
 #[test]
-fn a_machine_config_and_the_mirrors_of_both_boot_stages() {
-    let Some(world) = World::new("4.18.1") else {
+fn the_annotation() {
+    let Some((world, name, done)) = annotated() else {
         return;
     };
+    assert_eq!(done["prebuilt"], "annotation");
+    assert_eq!(
+        rules(&done),
+        ["frozen-base", "unannotated", "unread"],
+        "{done}"
+    );
+    let files = [CONFIG, SECRET].map(|file| format!("cluster/{file}"));
+    assert_eq!(done["manifests"], json!(files));
+    let object = &yaml(&world.read(&files[0]))[0];
+    let annotations = &object["metadata"]["annotations"];
+    let expected = json!({"machineconfiguration.openshift.io/pre-built-image": name});
+    assert_eq!(*annotations, expected);
+    let Some(schemas) = schemas() else {
+        return;
+    };
+    assert_eq!(schemas.faults(object, None).unwrap(), Vec::<String>::new());
+    let mut wrong = object.clone();
+    let spec = wrong["spec"].as_object_mut().unwrap();
+    spec.remove("renderedImagePushSecret");
+    assert_eq!(schemas.faults(&wrong, None).unwrap().len(), 1);
+}
+
+#[test]
+fn its_secret_is_in_one_private_file() {
+    let Some((world, ..)) = annotated() else {
+        return;
+    };
+    let secret = world.path("cluster").join(SECRET);
+    let mode = fs_err::metadata(&secret).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let object = &yaml(&fs_err::read_to_string(&secret).unwrap())[0];
+    assert_eq!(object["type"], "kubernetes.io/dockerconfigjson");
+    let metadata = json!({"name": "push", "namespace": "openshift-machine-config-operator"});
+    assert_eq!(object["metadata"], metadata);
+    let contents = object["data"][".dockerconfigjson"].as_str().unwrap();
+    let contents = BASE64.decode(contents).unwrap();
+    assert_eq!(contents, world.read("auth.json").as_bytes());
+    let (_, password) = LOGIN;
+    let login: Value = serde_json::from_slice(&contents).unwrap();
+    let auth = login["auths"][world.host()]["auth"].as_str().unwrap();
+    for (path, bytes) in snapshot(&world.path("data")) {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(auth) && !text.contains(password), "{path:?}");
+    }
+}
+
+/// The config of a machine with this manifest in it, as openshift-install makes it.
+fn bootstrap(manifest: &str) -> String {
+    let stock = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/ignition/golden/stock/era-b.ign"
+    );
+    let mut config: Value = serde_json::from_slice(&fs_err::read(stock).unwrap()).unwrap();
+    let files = config["storage"]["files"].as_array_mut().unwrap();
+    let source = format!("data:;base64,{}", BASE64.encode(manifest));
+    files.push(json!({
+        "path": "/opt/openshift/openshift/99_openshift-machineconfig_99-master-os-image.yaml",
+        "mode": 420, "overwrite": true, "contents": {"source": source},
+    }));
+    config.to_string()
+}
+
+/// A release without the annotation: the world with `bip.ign`, and the OS image's name.
+fn configured() -> Option<(World, String)> {
+    let world = World::new("4.18.1")?;
     world.download(None);
     let name = world.push("os/rhcos", &world.os_image("one"));
     world.precache(&name, &["--manifests", "cluster"]);
@@ -134,30 +139,20 @@ fn a_machine_config_and_the_mirrors_of_both_boot_stages() {
         let faults = schemas.faults(&yaml(&text)[0], None).unwrap();
         assert_eq!(faults, Vec::<String>::new());
     }
-    // As openshift-install takes the file into the config.
-    let stock = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/ignition/golden/stock/era-b.ign"
-    );
-    let mut config: Value = serde_json::from_slice(&fs_err::read(stock).unwrap()).unwrap();
-    let source = |text: &str| format!("data:;base64,{}", BASE64.encode(text));
-    config["storage"]["files"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({
-            "path": "/opt/openshift/openshift/99_openshift-machineconfig_99-master-os-image.yaml",
-            "mode": 420, "overwrite": true, "contents": {"source": source(&text)},
-        }));
-    fs_err::write(world.path("bip.ign"), config.to_string()).unwrap();
-    let patched = run(
-        world.home.path(),
-        &["ignition", "patch", "bip.ign", "-o", "out.ign"],
-    )
-    .expect(0);
+    fs_err::write(world.path("bip.ign"), bootstrap(&text)).unwrap();
+    Some((world, name))
+}
+
+#[test]
+fn the_mirrors_of_both_boot_stages() {
+    let Some((world, name)) = configured() else {
+        return;
+    };
+    let args = ["ignition", "patch", "bip.ign", "-o", "out.ign"];
+    let patched = run(world.home.path(), &args).expect(0);
     assert!(patched.stderr.contains(&name), "{}", patched.stderr);
     let config = Config::parse(&fs_err::read(world.path("out.ign")).unwrap()).unwrap();
-    let (host, port) = world.host().split_once(':').unwrap();
-    let entry = format!("prefix = \"{host}:{port}/os/rhcos\"");
+    let entry = format!("prefix = \"{}/os/rhcos\"", world.host());
     let mirror = "location = \"127.0.0.1:5000/os/rhcos\"";
     for stage in [
         "/etc/containers/registries.conf.d/50-snoforge.conf",
@@ -165,25 +160,20 @@ fn a_machine_config_and_the_mirrors_of_both_boot_stages() {
     ] {
         let bytes = config.file(stage).unwrap().bytes().unwrap().unwrap();
         let text = String::from_utf8(bytes).unwrap();
-        assert!(
-            text.contains(&entry) && text.contains(mirror),
-            "{stage}: {text}"
-        );
+        assert!(text.contains(&entry) && text.contains(mirror), "{text}");
     }
+}
 
-    // With an inventory the image has to be in it.
-    let mut lock = Inventory::parse(world.read("data/inventory.json").as_bytes()).unwrap();
-    let release = release_images(&config)[0].parse().unwrap();
-    lock.images[0].source = release;
-    let args = [
-        "ignition",
-        "patch",
-        "bip.ign",
-        "-o",
-        "out.ign",
-        "--inventory",
-        "lock.json",
-    ];
+#[test]
+fn an_inventory_has_to_hold_it() {
+    let Some((world, name)) = configured() else {
+        return;
+    };
+    let config = Config::parse(world.read("bip.ign").as_bytes()).unwrap();
+    let mut lock = world.lock();
+    lock.images[0].source = release_images(&config)[0].parse().unwrap();
+    let args = ["ignition", "patch", "bip.ign", "-o", "out.ign"];
+    let args = [&args[..], &["--inventory", "lock.json"]].concat();
     fs_err::write(world.path("lock.json"), lock.render()).unwrap();
     run(world.home.path(), &args).expect(0);
     lock.images.retain(|image| image.source.to_string() != name);

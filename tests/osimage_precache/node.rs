@@ -54,7 +54,7 @@ impl Machine {
         output.stdout
     }
 
-    /// `GetPodmanImageInfoByReference`: the entry of RepoDigests that equals the reference, which the rebase is made from.
+    /// `GetPodmanImageInfoByReference`: the entry of `RepoDigests` that equals the reference, which the rebase is made from.
     fn repo_digest(&self, reference: &str) -> Option<String> {
         let filter = format!("reference={reference}");
         let listed = self.good("podman", &["images", "--format=json", "--filter", &filter]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use snoforge::inventory::lock::Inventory;
 use snoforge::oci::{Descriptor, Digest, RawManifest};
 
 use super::images::{self, Family, Image, image, index, noise, tar};
@@ -175,6 +176,27 @@ impl World {
             .expect(0);
     }
 
+    pub(crate) fn lock(&self) -> Inventory {
+        Inventory::parse(self.read("data/inventory.json").as_bytes()).unwrap()
+    }
+
+    /// Flags that name the release when the data directory holds none.
+    pub(crate) fn release_flags(&self, version: &'static str) -> Vec<&str> {
+        let arch = ["--ignore-release-signature", "--arch", machine()];
+        [
+            &["-r", version, "--release-image", &self.release][..],
+            &arch,
+        ]
+        .concat()
+    }
+
+    /// `precache verify --deep` finds nothing.
+    #[track_caller]
+    pub(crate) fn verify(&self) {
+        let args = ["precache", "verify", "-f", "data", "--deep"];
+        run(self.home.path(), &args).expect(0);
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         fs_err::read_to_string(self.path(name)).unwrap()
     }
@@ -199,6 +221,15 @@ pub(crate) fn labelled(architecture: &str, labels: &Value, layers: &[Vec<u8>]) -
         blobs,
         ..plain
     }
+}
+
+/// Names of the rules in a document.
+pub(crate) fn rules(document: &Value) -> Vec<&str> {
+    let findings = document["findings"].as_array().unwrap();
+    findings
+        .iter()
+        .map(|f| f["rule"].as_str().unwrap())
+        .collect()
 }
 
 /// Every file below a directory with its contents, except what only says when it was written.
