@@ -6,7 +6,41 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::oci::{Digest, Reference};
 
-use super::lock::{Image, Inventory, Origin, Release};
+use super::lock::{Image, Inventory, Origin};
+use super::split;
+
+/// What is here of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// `4.18.1`.
+    pub version: String,
+    /// As in tags: `x86_64`, `aarch64`, …, `multi`.
+    pub architecture: String,
+    /// Name and image of each component.
+    pub components: Vec<(String, Reference)>,
+}
+
+/// Version, architecture and name of each component that an image is.
+fn components(image: &Image, by_line: bool) -> Vec<(String, String, String)> {
+    let of_line = || {
+        let tag = image.destination.strip_prefix("openshift/release:")?;
+        let (release, name) = split::release_tag(tag)?;
+        let (version, architecture) = release.rsplit_once('-')?;
+        Some((version.to_owned(), architecture.to_owned(), name.to_owned()))
+    };
+    if by_line {
+        return of_line().into_iter().collect();
+    }
+    let of_origin = |origin: &Origin| match origin {
+        Origin::Component {
+            version,
+            architecture,
+            name,
+        } => Some((version.clone(), architecture.clone(), name.clone())),
+        _ => None,
+    };
+    image.origins.iter().filter_map(of_origin).collect()
+}
 
 impl Inventory {
     /// Puts the images of `other` here for a pool. Images that were here for it alone go; their sources come back.
@@ -41,24 +75,22 @@ impl Inventory {
         }
     }
 
-    /// Name and image of each component of a release.
-    pub fn components<'a>(
-        &'a self,
-        release: &'a Release,
-    ) -> impl Iterator<Item = (&'a str, &'a Image)> {
-        let of_release = move |image: &'a Image| {
-            image.origins.iter().filter_map(move |origin| match origin {
-                Origin::Component {
-                    version,
-                    architecture,
-                    name,
-                } if *version == release.version && *architecture == release.architecture => {
-                    Some((name.as_str(), image))
-                }
-                _ => None,
-            })
+    /// The releases whose components are here, by version and architecture: those of an image set, else those that the lines of a
+    /// mapping name (`openshift/release:4.18.1-x86_64-etcd`).
+    pub fn payloads(&self) -> Vec<Payload> {
+        let mut found: BTreeMap<(String, String), Vec<(String, Reference)>> = BTreeMap::new();
+        for image in &self.images {
+            for (version, architecture, name) in components(image, self.releases.is_empty()) {
+                let components = found.entry((version, architecture)).or_default();
+                components.push((name, image.source.clone()));
+            }
+        }
+        let payload = |((version, architecture), components)| Payload {
+            version,
+            architecture,
+            components,
         };
-        self.images.iter().flat_map(of_release)
+        found.into_iter().map(payload).collect()
     }
 
     /// The images of these sources with their blobs, and nothing else.
@@ -113,7 +145,7 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lock::{Content, FORMAT, Group, Request, Signature};
+    use super::super::lock::{Content, FORMAT, Group, Release, Request, Signature};
     use super::*;
     use crate::oci::{Descriptor, media_type};
 
@@ -159,21 +191,37 @@ mod tests {
         };
         let mut both = image("q.io/a", &["a"], of("4.18.1", "etcd"));
         both.origins.push(of("4.18.2", "etcd"));
-        let lock = inventory(vec![both, image("q.io/b", &["b"], of("4.18.2", "pod"))]);
-        let release = |version: &str| Release {
-            version: version.to_owned(),
+        let mut lock = inventory(vec![both, image("q.io/b", &["b"], of("4.18.2", "pod"))]);
+        let names = |lock: &Inventory| -> Vec<(String, Vec<String>)> {
+            let names = |p: Payload| p.components.into_iter().map(|(name, _)| name).collect();
+            let payloads = lock.payloads().into_iter();
+            payloads.map(|p| (p.version.clone(), names(p))).collect()
+        };
+        let expected = [
+            ("4.18.1".to_owned(), vec!["etcd".to_owned()]),
+            (
+                "4.18.2".to_owned(),
+                vec!["etcd".to_owned(), "pod".to_owned()],
+            ),
+        ];
+        assert!(names(&lock).is_empty(), "a mapping says it in its lines");
+        lock.releases.push(Release {
+            version: "4.18.1".to_owned(),
             architecture: "x86_64".to_owned(),
             payload: lock.images[0].source.clone(),
             signature: Signature::Skipped,
-        };
-        let found = |version: &str| {
-            let release = release(version);
-            let names = lock.components(&release).map(|(name, _)| name.to_owned());
-            names.collect::<Vec<_>>()
-        };
-        assert_eq!(found("4.18.1"), ["etcd"]);
-        assert_eq!(found("4.18.2"), ["etcd", "pod"]);
-        assert!(found("4.18.3").is_empty());
+        });
+        assert_eq!(names(&lock), expected);
+
+        lock.releases.clear();
+        lock.images[0].destination = "openshift/release:4.14.0-rc.1-x86_64-etcd".to_owned();
+        lock.images[1].destination = "openshift/release:latest".to_owned();
+        let found = lock.payloads();
+        assert_eq!((found.len(), found[0].architecture.as_str()), (1, "x86_64"));
+        assert_eq!(
+            names(&lock),
+            [("4.14.0-rc.1".to_owned(), vec!["etcd".to_owned()])]
+        );
     }
 
     fn names(inventory: &Inventory) -> Vec<String> {

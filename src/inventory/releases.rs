@@ -20,7 +20,7 @@ use super::resolve::architectures;
 use super::session::{Services, Session};
 use super::signature::{Checked, SignatureCheck};
 use super::version::blang;
-use super::{Inputs, InventoryError, signature};
+use super::{Inputs, InventoryError, os_images, signature};
 
 /// Where Red Hat keeps release payloads by version.
 const RELEASE_REPOSITORY: &str = "quay.io/openshift-release-dev/ocp-release";
@@ -69,15 +69,6 @@ pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
     out
 }
 
-/// A payload that was read by itself, without an image set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleasePayload {
-    /// As it stands in a lock.
-    pub release: lock::Release,
-    /// Name and image of each component, in file order.
-    pub components: Vec<(String, Reference)>,
-}
-
 /// Red Hat's payload of a version (`X.Y.Z`) for an architecture (`amd64`), by tag.
 ///
 /// # Errors
@@ -99,19 +90,16 @@ pub async fn read_release(
     image: &Reference,
     check: &SignatureCheck,
     services: Services<'_>,
-) -> Result<ReleasePayload, InventoryError> {
+) -> Result<(os_images::Payload, Signature), InventoryError> {
     let session = Session::new(services);
     let (payload, (signature, _)) = read(&session, image, false, check).await?;
     let components = payload.components.into_iter();
-    Ok(ReleasePayload {
+    let payload = os_images::Payload {
         components: components.map(|c| (c.name, c.image)).collect(),
-        release: lock::Release {
-            version: payload.version,
-            architecture: payload.architecture,
-            payload: payload.image,
-            signature,
-        },
-    })
+        version: payload.version,
+        architecture: payload.architecture,
+    };
+    Ok((payload, signature))
 }
 
 async fn read(

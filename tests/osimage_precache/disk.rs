@@ -61,6 +61,39 @@ fn both_images_beside_what_download_put_there() {
 }
 
 #[test]
+fn the_lines_of_a_mapping_name_the_release_too() {
+    let Some(world) = World::new("4.18.1") else {
+        return;
+    };
+    let line =
+        |image: &str, name: &str| format!("{image}=openshift/release:4.18.1-x86_64-{name}\n");
+    let lines = [
+        line(&world.operator, "machine-config-operator"),
+        line(&world.base, "rhel-coreos"),
+    ];
+    fs_err::write(world.path("mapping.txt"), lines.concat()).unwrap();
+    let args = [
+        "precache",
+        "download",
+        "--mapping",
+        "mapping.txt",
+        "-f",
+        "data",
+    ];
+    world.run(&args).expect(0);
+    let name = world.push("os/rhcos", &world.os_image("one"));
+    let done = world.precache(&name, &[]);
+    let found = (&done["release"], &done["operator"]);
+    assert_eq!(found, (&"4.18.1".into(), &world.operator.as_str().into()));
+    assert_eq!(
+        rules(&done),
+        ["frozen-os"],
+        "the base is known as well: {done}"
+    );
+    world.verify();
+}
+
+#[test]
 fn a_later_download_keeps_them_and_a_later_run_needs_no_registry() {
     let Some((mut world, _, name)) = start() else {
         return;

@@ -4,8 +4,8 @@ use super::{Precache, refused};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::imageset::resolve::{signature_check, signature_text};
-use crate::inventory::lock::{self, Inventory, Signature};
-use crate::inventory::{ReleasePayload, Services, read_release, release_image, tags};
+use crate::inventory::lock::{Inventory, Signature};
+use crate::inventory::{Payload, Services, read_release, release_image, tags};
 use crate::objects::Finding;
 use crate::oci::{ImageSource, Reference};
 use crate::osimage::precache::{OsImage, Target};
@@ -94,7 +94,7 @@ impl Precache {
         let Some(operator) = named.or_else(|| own.clone()) else {
             return Err(unknown());
         };
-        let of_payload = payload.as_ref().map(|p| p.release.architecture.as_str());
+        let of_payload = payload.as_ref().map(|p| p.architecture.as_str());
         let components = payload.iter().flat_map(|p| &p.components);
         let is_os = |name: &str| name.contains("coreos") && !name.contains("extensions");
         let bases = components.filter(|(name, _)| is_os(name));
@@ -107,50 +107,35 @@ impl Precache {
             version: self
                 .release
                 .clone()
-                .or_else(|| payload.as_ref().map(|p| p.release.version.clone())),
+                .or_else(|| payload.as_ref().map(|p| p.version.clone())),
             other: own.filter(|own| *own != operator),
             operator,
         })
     }
 
     /// The release of the data directory that the flags mean.
-    fn on_disk(&self, old: &Inventory) -> Result<Option<ReleasePayload>, Failure> {
+    fn on_disk(&self, old: &Inventory) -> Result<Option<Payload>, Failure> {
         let arch = self.arch.as_deref();
-        let meant = |release: &&lock::Release| {
-            let version = self.release.as_ref().is_none_or(|v| *v == release.version);
-            let multi = release.architecture == "multi";
-            version && (multi || arch.is_none_or(|a| a == go_architecture(&release.architecture)))
+        let meant = |payload: &Payload| {
+            let version = self.release.as_ref().is_none_or(|v| *v == payload.version);
+            let multi = payload.architecture == "multi";
+            version && (multi || arch.is_none_or(|a| a == go_architecture(&payload.architecture)))
         };
         if self.release_image.is_some() {
             return Ok(None);
         }
-        let found: Vec<_> = old.releases.iter().filter(meant).collect();
-        let release = match found.as_slice() {
-            [] => return Ok(None),
-            [one] => *one,
-            several => {
-                let names = several.iter();
-                let names: Vec<_> = names
-                    .map(|r| format!("{} {}", r.version, r.architecture))
-                    .collect();
-                let failure = Failure::new(
-                    Exit::Usage,
-                    format!(
-                        "{} has several releases: {}",
-                        self.folder.display(),
-                        names.join(", ")
-                    ),
-                );
-                return Err(failure.hint("name the one that is installed with -r and --arch"));
-            }
-        };
-        let components = old.components(release);
-        Ok(Some(ReleasePayload {
-            components: components
-                .map(|(name, image)| (name.to_owned(), image.source.clone()))
-                .collect(),
-            release: release.clone(),
-        }))
+        let mut found = old.payloads();
+        found.retain(meant);
+        if found.len() > 1 {
+            let names = found
+                .iter()
+                .map(|p| format!("{} {}", p.version, p.architecture));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let message = format!("{} has several releases: {names}", self.folder.display());
+            let failure = Failure::new(Exit::Usage, message);
+            return Err(failure.hint("name the one that is installed with -r and --arch"));
+        }
+        Ok(found.pop())
     }
 
     /// The payload from its registry, with its signature.
@@ -158,7 +143,7 @@ impl Precache {
         &self,
         context: &Context,
         source: &dyn ImageSource,
-    ) -> Result<ReleasePayload, Failure> {
+    ) -> Result<Payload, Failure> {
         let arch = self.arch.as_deref().unwrap_or("amd64");
         let image = match (&self.release_image, &self.release) {
             (Some(image), _) => image.clone(),
@@ -172,22 +157,20 @@ impl Precache {
             reporter: context.reporter.as_ref(),
         };
         let check = signature_check(self.ignore_release_signature)?;
-        let payload = read_release(&image, &check, services).await?;
-        let release = &payload.release;
-        if let Some(asked) = self.release.as_ref().filter(|v| **v != release.version) {
+        let (payload, signature) = read_release(&image, &check, services).await?;
+        if let Some(asked) = self.release.as_ref().filter(|v| **v != payload.version) {
             let message = format!(
                 "release {asked} was asked for, {image} is {}",
-                release.version
+                payload.version
             );
             return Err(Failure::new(Exit::Usage, message));
         }
+        let (version, architecture) = (&payload.version, &payload.architecture);
         let line = format!(
-            "release {} {}: {}",
-            release.version,
-            release.architecture,
-            signature_text(&release.signature)
+            "release {version} {architecture}: {}",
+            signature_text(&signature)
         );
-        match release.signature {
+        match signature {
             Signature::Unavailable { .. } => context.warn(&line),
             _ => context.say(&line),
         }
@@ -195,13 +178,13 @@ impl Precache {
     }
 }
 
-fn operator(payload: &ReleasePayload) -> Result<Reference, Failure> {
+fn operator(payload: &Payload) -> Result<Reference, Failure> {
     let mut components = payload.components.iter();
     let found = components.find(|(name, _)| name == OPERATOR);
     found.map(|(_, image)| image.clone()).ok_or_else(|| {
         let message = format!(
             "release {} has no component {OPERATOR} here",
-            payload.release.version
+            payload.version
         );
         Failure::new(Exit::Usage, message).hint(
             "an operator filter or blockedImages may have left it out; name it with --mco-image",
