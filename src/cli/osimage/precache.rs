@@ -19,12 +19,15 @@ use crate::cli::precache::finish;
 use crate::fetch;
 use crate::inventory::lock::{FORMAT, Inventory, Request};
 use crate::inventory::{Services, from_mapping, mapping, tags, views};
-use crate::objects::{self, Finding};
+use crate::objects::Finding;
 use crate::oci::{Descriptor, Digest, ImageSource, Reference};
-use crate::osimage::precache::{Built, Install, Method, OsImage, Push, traps};
+use crate::osimage::precache::{
+    Built, Install, Manifest, Method, OsImage, Push, reads_annotation, traps,
+};
 use crate::remote::Client;
 use crate::store::{Store, StoreLock};
 
+use beside::Beside;
 use release::Release;
 
 /// Configurations are a few KiB.
@@ -110,8 +113,9 @@ pub(crate) struct Precache {
 struct Plan {
     image: OsImage,
     method: Method,
-    push: Push,
     release: Release,
+    /// The install-time manifests.
+    files: Vec<Manifest>,
     /// Both images.
     part: Inventory,
     /// The lock with both images.
@@ -127,7 +131,7 @@ impl Precache {
     /// # Errors
     /// A name or release that cannot work, a registry, the disk; or images that are not complete (exit 8 or 130).
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let image = OsImage::parse("REF@DIGEST", &self.image).map_err(|e| refused(&e))?;
+        let image = OsImage::parse("REF@DIGEST", &self.image)?;
         if self.pool != "master" {
             let message = format!(
                 "--pool {}: a single node is in pool master alone",
@@ -174,7 +178,7 @@ impl Precache {
         if summary.is_complete()
             && let Some(dir) = &self.manifests
         {
-            beside::write(dir, &self.install(&plan).manifests())?;
+            beside::write(dir, &plan.files)?;
         }
         context.result(&self.document(&plan, Some(&summary)), || {
             self.text(&summary)
@@ -196,70 +200,59 @@ impl Precache {
         let old = old.unwrap_or_else(empty);
         let release = self.release(context, &old, source.as_ref()).await?;
         let method = self.method(&release, &image)?;
-        let push = self.push(&image)?;
         let part = self.part(context, &image, (&old, &release), source.as_ref());
         let part = part.await?;
         let built = self.built(&image, &part, source.as_ref()).await?;
-        let mut plan = Plan {
-            lock: old,
-            dropped: Vec::new(),
-            findings: Vec::new(),
+        let install = Install {
+            pool: &self.pool,
+            image: &image,
+            method: &method,
+        };
+        let files = install.manifests()?;
+        let beside = match &self.manifests {
+            Some(dir) => beside::read(dir, &files)?,
+            None => Beside::default(),
+        };
+        let mut findings = traps(&install, release.target(), &built, &beside.seen);
+        findings.extend(beside.findings);
+        findings.extend(release.findings());
+        let mut lock = old;
+        let dropped = lock.set_os_images(&self.pool, part.clone());
+        Ok(Plan {
             image,
             method,
-            push,
             release,
+            files,
             part,
-        };
-        let install = self.install(&plan);
-        let seen = match &self.manifests {
-            Some(dir) => beside::read(dir, &install.manifests())?,
-            None => beside::nothing(),
-        };
-        let mut findings = traps(&install, plan.release.target(), &built, &seen.seen);
-        findings.extend(seen.findings);
-        findings.extend(plan.release.findings());
-        plan.findings = findings;
-        plan.dropped = plan.lock.set_os_images(&self.pool, plan.part.clone());
-        Ok(plan)
-    }
-
-    fn install<'a>(&'a self, plan: &'a Plan) -> Install<'a> {
-        Install {
-            pool: &self.pool,
-            image: &plan.image,
-            method: plan.method,
-            push: &plan.push,
-        }
+            lock,
+            dropped,
+            findings,
+        })
     }
 
     /// The way the release is told, which decides how strict the name is judged.
     fn method(&self, release: &Release, image: &OsImage) -> Result<Method, Failure> {
-        let method = match (self.prebuilt, release.version.as_deref()) {
-            (Prebuilt::Annotation, _) => Method::Annotation,
-            (Prebuilt::OsImageUrl, _) => Method::OsImageUrl,
-            (Prebuilt::Auto, Some(version)) => {
-                Method::of_release(version).map_err(|e| refused(&e))?
-            }
+        let annotation = match (self.prebuilt, release.version.as_deref()) {
+            (Prebuilt::Annotation, _) => true,
+            (Prebuilt::OsImageUrl, _) => false,
+            (Prebuilt::Auto, Some(version)) => reads_annotation(version)?,
             (Prebuilt::Auto, None) => {
                 let failure = Failure::new(Exit::Usage, "the release is not known");
                 return Err(failure.hint("name it with -r, or choose with --prebuilt"));
             }
         };
-        let fault = image.api_fault();
-        if let Some(fault) = fault.filter(|_| method == Method::Annotation) {
+        if !annotation {
+            return Ok(Method::OsImageUrl);
+        }
+        if let Some(fault) = image.api_fault() {
             let failure = Failure::new(Exit::Usage, format!("{image} is refused: {fault}"));
             return Err(failure.hint("push it under a shorter name, or use --prebuilt os-image-url: a MachineConfig takes every name"));
         }
-        Ok(method)
-    }
-
-    fn push(&self, image: &OsImage) -> Result<Push, Failure> {
-        let push = Push::new(&self.push_secret, self.push_spec.as_deref(), image);
-        let mut push = push.map_err(|e| refused(&e))?;
+        let mut push = Push::new(&self.push_secret, self.push_spec.as_deref(), image)?;
         if let Some(path) = &self.push_authfile {
             push.login = Some(beside::login(path, &push)?);
         }
-        Ok(push)
+        Ok(Method::Annotation(push))
     }
 
     /// The two images as a lock of their own.
@@ -340,13 +333,5 @@ fn empty() -> Inventory {
         images: Vec::new(),
         ignored: Vec::new(),
         blobs: std::collections::BTreeMap::new(),
-    }
-}
-
-fn refused(error: &objects::Error) -> Failure {
-    let failure = Failure::new(Exit::Usage, error.to_string());
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }

@@ -4,34 +4,16 @@
 //! applies it to the cluster. The pool `master` comes from the operator's own manifests there, so that none is written here.
 
 use std::fmt;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
+use super::super::names::PushSpec;
+use super::super::{Era, Error, resources};
 use super::{Method, OsImage};
-use crate::objects::Error;
 use crate::objects::auth::AuthFile;
-use crate::objects::names::{object_name, pull_spec};
+use crate::objects::names::object_name;
 use crate::objects::yaml::scalar;
-use crate::oci::Reference;
-
-/// The longest pull spec that the API takes.
-pub(super) const MAX_SPEC_LEN: usize = 447;
-
-/// Where `MachineOSConfig`s look for their secrets.
-pub(super) const NAMESPACE: &str = "openshift-machine-config-operator";
 
 /// What makes an image count as the pool's first build.
 pub(super) const ANNOTATION: &str = "machineconfiguration.openshift.io/pre-built-image";
-
-/// `spec.renderedImagePushSpec` of the CRD.
-pub(super) static PUSH_SPEC: LazyLock<[Regex; 2]> = LazyLock::new(|| {
-    let rules = [
-        r"^([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+(:[0-9]{2,5})?(/[a-zA-Z0-9-_]{1,61})*/[a-zA-Z0-9-_.]+:[a-zA-Z0-9._-]+$",
-        r"^[^.]+\.[^.]+\.svc:\d+\/[^\/]+\/[^\/]+:[^\/]+$",
-    ];
-    rules.map(|rule| Regex::new(rule).expect("a constant pattern"))
-});
 
 /// What a `MachineOSConfig` needs for later builds.
 #[derive(Debug, Clone)]
@@ -39,7 +21,7 @@ pub struct Push {
     /// Name of the secret.
     pub secret: String,
     /// `spec.renderedImagePushSpec`, with a tag.
-    pub spec: String,
+    pub spec: PushSpec,
     /// The secret's contents, when it is to be written.
     pub login: Option<AuthFile>,
 }
@@ -50,27 +32,13 @@ impl Push {
     /// # Errors
     /// A text that the API would refuse.
     pub fn new(secret: &str, spec: Option<&str>, image: &OsImage) -> Result<Self, Error> {
-        let own = || format!("{}:latest", image.reference().name());
-        let push = Self {
-            secret: secret.to_owned(),
-            spec: spec.map_or_else(own, str::to_owned),
-            login: None,
-        };
         object_name("push-secret", secret)?;
-        let fits = PUSH_SPEC.iter().any(|rule| rule.is_match(&push.spec));
-        if !fits || push.spec.len() > MAX_SPEC_LEN {
-            let reason = "the API wants host[:port]/[namespace/…]name:tag with a dot in the host, or name.namespace.svc:port/repository/name:tag";
-            return Err(Error::value("push-spec", &push.spec, reason));
-        }
-        Ok(push)
-    }
-
-    /// The spec as a reference, which a login is looked up for.
-    ///
-    /// # Errors
-    /// The API's pattern takes a little more than image names have.
-    pub fn reference(&self) -> Result<Reference, Error> {
-        pull_spec("push-spec", &self.spec)
+        let own = format!("{}:latest", image.reference().name());
+        Ok(Self {
+            secret: secret.to_owned(),
+            spec: PushSpec::new(spec.unwrap_or(&own), Era::V1)?,
+            login: None,
+        })
     }
 }
 
@@ -100,24 +68,23 @@ pub struct Install<'a> {
     /// The image.
     pub image: &'a OsImage,
     /// How the release is told.
-    pub method: Method,
-    /// For [`Method::Annotation`].
-    pub push: &'a Push,
+    pub method: &'a Method,
 }
 
 impl Install<'_> {
     /// The files.
-    pub fn manifests(&self) -> Vec<Manifest> {
-        match self.method {
+    ///
+    /// # Errors
+    /// The credentials are too large for a Secret.
+    pub fn manifests(&self) -> Result<Vec<Manifest>, Error> {
+        Ok(match self.method {
             Method::OsImageUrl => vec![self.machine_config()],
-            Method::Annotation => {
-                let secret = self.push.login.as_ref().map(|login| self.secret(login));
-                [self.machine_os_config()]
-                    .into_iter()
-                    .chain(secret)
-                    .collect()
+            Method::Annotation(push) => {
+                let secret = push.login.as_ref().map(|login| self.secret(push, login));
+                let config = self.machine_os_config(push);
+                [config].into_iter().chain(secret.transpose()?).collect()
             }
-        }
+        })
     }
 
     /// The name of the `MachineConfig`.
@@ -142,7 +109,7 @@ impl Install<'_> {
         file(&format!("machineconfig_{name}"), text)
     }
 
-    fn machine_os_config(&self) -> Manifest {
+    fn machine_os_config(&self, push: &Push) -> Manifest {
         let text = format!(
             "apiVersion: machineconfiguration.openshift.io/v1\n\
              kind: MachineOSConfig\n\
@@ -159,30 +126,19 @@ impl Install<'_> {
                  name: {}\n  \
                renderedImagePushSpec: {}\n",
             scalar(&self.image.to_string()),
-            scalar(&self.push.secret),
-            scalar(&self.push.spec),
+            scalar(&push.secret),
+            scalar(&push.spec.to_string()),
             pool = self.pool,
         );
         file(&format!("machineosconfig_{}", self.pool), text)
     }
 
-    fn secret(&self, login: &AuthFile) -> Manifest {
-        let contents = login.bytes.base64();
-        let text = format!(
-            "apiVersion: v1\n\
-             kind: Secret\n\
-             metadata:\n  \
-               name: {}\n  \
-               namespace: {NAMESPACE}\n\
-             type: kubernetes.io/dockerconfigjson\n\
-             data:\n  \
-               .dockerconfigjson: {contents}\n",
-            scalar(&self.push.secret)
-        );
-        Manifest {
+    fn secret(&self, push: &Push, login: &AuthFile) -> Result<Manifest, Error> {
+        let name = format!("machineosconfig_{}-push-secret", self.pool);
+        Ok(Manifest {
             secret: true,
-            ..file(&format!("machineosconfig_{}-push-secret", self.pool), text)
-        }
+            ..file(&name, resources::push_secret(&push.secret, login)?)
+        })
     }
 }
 

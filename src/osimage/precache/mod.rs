@@ -21,13 +21,15 @@ pub use manifests::{Install, Manifest, Push};
 pub use reference::OsImage;
 pub use traps::{Built, Seen, Target, traps};
 
-use crate::objects::Error;
+use super::Error;
+use crate::objects;
 
 /// How a release is told at installation which OS image a pool boots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Method {
-    /// `MachineOSConfig` with the annotation `machineconfiguration.openshift.io/pre-built-image`: the image counts as the first build.
-    Annotation,
+    /// `MachineOSConfig` with the annotation `machineconfiguration.openshift.io/pre-built-image`: the image counts as the first build,
+    /// later ones are pushed so.
+    Annotation(Push),
     /// A plain `MachineConfig` with `spec.osImageURL`.
     OsImageUrl,
 }
@@ -38,34 +40,29 @@ const ANNOTATION_SINCE: (u32, u32) = (4, 21);
 /// The first release that boots container images named by `osImageURL` as a supported way.
 const LAYERED_SINCE: (u32, u32) = (4, 13);
 
-impl Method {
-    /// The method of a release, `X.Y.Z`.
-    ///
-    /// # Errors
-    /// No version, or a release that has neither.
-    pub fn of_release(version: &str) -> Result<Self, Error> {
-        let refused = |reason: String| Error::value("release", version, reason);
-        let mut parts = version.split('.').map(str::parse::<u32>);
-        let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
-            return Err(refused("it is no version X.Y.Z".to_owned()));
-        };
-        if (major, minor) < LAYERED_SINCE {
-            let (major, minor) = LAYERED_SINCE;
-            return Err(refused(format!(
-                "nodes boot OS images of your own from {major}.{minor} on"
-            )));
-        }
-        Ok(if (major, minor) < ANNOTATION_SINCE {
-            Self::OsImageUrl
-        } else {
-            Self::Annotation
-        })
+/// Whether the bootstrap of a release, `X.Y.Z`, reads the annotation.
+///
+/// # Errors
+/// No version, or a release that boots no OS image of one's own.
+pub fn reads_annotation(version: &str) -> Result<bool, Error> {
+    let refused = |reason: String| objects::Error::value("release", version, reason);
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
+        return Err(refused("it is no version X.Y.Z".to_owned()).into());
+    };
+    if (major, minor) < LAYERED_SINCE {
+        let (major, minor) = LAYERED_SINCE;
+        let reason = format!("nodes boot OS images of your own from {major}.{minor} on");
+        return Err(refused(reason).into());
     }
+    Ok((major, minor) >= ANNOTATION_SINCE)
+}
 
+impl Method {
     /// As the flag says it.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Annotation => "annotation",
+            Self::Annotation(_) => "annotation",
             Self::OsImageUrl => "os-image-url",
         }
     }

@@ -5,20 +5,10 @@
 //! and of `PinnedImageSet`), which only counts where such an object is made.
 
 use std::fmt;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
-use super::manifests::MAX_SPEC_LEN;
-use crate::objects::Error;
+use super::super::{Error, names};
+use crate::objects;
 use crate::oci::Reference;
-
-/// What stands before `@` (CRD `machineosconfigs`, `status.currentImagePullSpec`).
-pub(super) static API_NAME: LazyLock<Regex> = LazyLock::new(|| {
-    let rule =
-        r"^([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+(:[0-9]{2,5})?/([a-zA-Z0-9-_]{0,61}/)?[a-zA-Z0-9-_.]*?$";
-    Regex::new(rule).expect("a constant pattern")
-});
 
 /// `host/path@sha256:<64 lower-case hex>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +20,10 @@ impl OsImage {
     /// Checks a name for a flag.
     ///
     /// # Errors
-    /// [`Error::Value`] with the rule that it breaks.
+    /// The rule that it breaks.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, Error> {
-        let checked = check(text).map_err(|reason| Error::value(field, text, reason));
-        checked.map(|reference| Self { reference })
+        let checked = check(text).map_err(|reason| objects::Error::value(field, text, reason))?;
+        Ok(Self { reference: checked })
     }
 
     /// The pull spec.
@@ -43,24 +33,11 @@ impl OsImage {
 
     /// Why the API would refuse this name; `None` when it takes it.
     pub fn api_fault(&self) -> Option<String> {
-        let (text, name) = (self.reference.to_string(), self.reference.name());
-        if text.len() > MAX_SPEC_LEN {
-            return Some(format!(
-                "the API takes names of at most {MAX_SPEC_LEN} characters, this one has {}",
-                text.len()
-            ));
+        match names::digested("image", &self.to_string()) {
+            Ok(_) => None,
+            Err(Error::Object(objects::Error::Value { reason, .. })) => Some(reason),
+            Err(other) => Some(other.to_string()),
         }
-        if API_NAME.is_match(&name) {
-            return None;
-        }
-        let host = self.reference.registry().split(':').next();
-        Some(if host.is_some_and(|host| !host.contains('.')) {
-            "the API wants a dot in the host's name".to_owned()
-        } else if self.reference.repository().matches('/').count() > 1 {
-            "the API takes at most one namespace between host and name".to_owned()
-        } else {
-            "the API wants host[:port]/[namespace/]name".to_owned()
-        })
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::manifests::{ANNOTATION, NAMESPACE};
-use super::{Install, Method};
+use super::super::NAMESPACE;
+use super::manifests::ANNOTATION;
+use super::{Install, Method, Push, reads_annotation};
 use crate::objects::Finding;
 
 /// What an image says of itself.
@@ -99,7 +100,7 @@ pub fn traps(
     seen: &Seen,
 ) -> Vec<Finding> {
     let mut traps = match install.method {
-        Method::Annotation => annotation(install, target, seen),
+        Method::Annotation(push) => annotation(install.pool, push, target, seen),
         Method::OsImageUrl => os_image_url(install),
     };
     traps.extend(beside(install, seen));
@@ -116,8 +117,7 @@ fn trap(
     Finding::error(rule, object, message, cure).warning()
 }
 
-fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Finding> {
-    let pool = install.pool;
+fn annotation(pool: &str, push: &Push, target: Target<'_>, seen: &Seen) -> Vec<Finding> {
     let object = format!("MachineConfig 10-prebuiltimage-osimageurl-{pool}");
     let mut traps = vec![trap(
         "frozen-base",
@@ -127,7 +127,7 @@ fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Fin
             "at each upgrade give pool {pool} a MachineConfig whose spec.osImageURL is an image built on the new release's base"
         ),
     )];
-    let (push, there) = (install.push, &install.push.secret);
+    let there = &push.secret;
     if push.login.is_none() && !seen.secrets.contains(there) {
         traps.push(trap(
             "push-secret",
@@ -136,7 +136,7 @@ fn annotation(install: &Install<'_>, target: Target<'_>, seen: &Seen) -> Vec<Fin
             format!("--push-authfile FILE writes it; or, once the API answers: oc create secret docker-registry {there} -n {NAMESPACE} --from-file=.dockerconfigjson=FILE"),
         ));
     }
-    let early = |v: &str| !matches!(Method::of_release(v), Ok(Method::Annotation));
+    let early = |v: &str| !reads_annotation(v).unwrap_or(false);
     if let Some(version) = target.version.filter(|v| early(v)) {
         traps.push(trap(
             "annotation-unknown",

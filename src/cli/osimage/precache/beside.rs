@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::refused;
 use crate::cli::exit::{Failure, unreadable};
 use crate::io::atomic;
 use crate::objects::auth::AuthFile;
 use crate::objects::{Finding, Severity};
+use crate::osimage::Error;
 use crate::osimage::precache::{Manifest, Push, Seen};
 
 /// What was found.
@@ -14,11 +14,6 @@ use crate::osimage::precache::{Manifest, Push, Seen};
 pub(super) struct Beside {
     pub(super) seen: Seen,
     pub(super) findings: Vec<Finding>,
-}
-
-/// No directory was named.
-pub(super) fn nothing() -> Beside {
-    Beside::default()
 }
 
 /// Reads every manifest of `openshift/` and `manifests/`, except those that are to be written.
@@ -121,6 +116,6 @@ pub(super) fn write(dir: &Path, manifests: &[Manifest]) -> Result<(), Failure> {
 /// Not readable, or without an entry for the registry.
 pub(super) fn login(path: &Path, push: &Push) -> Result<AuthFile, Failure> {
     let bytes = fs_err::read(path).map_err(|e| unreadable(path, &e))?;
-    let target = push.reference().map_err(|e| refused(&e))?;
-    AuthFile::parse(path, bytes, &target).map_err(|e| refused(&e))
+    let login = AuthFile::parse(path, bytes, push.spec.reference());
+    Ok(login.map_err(Error::from)?)
 }

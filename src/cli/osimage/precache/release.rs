@@ -1,6 +1,6 @@
 //! The release that is installed, and its machine-config-operator image: in the data directory, else from its payload.
 
-use super::{Precache, refused};
+use super::Precache;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::imageset::resolve::{signature_check, signature_text};
@@ -81,7 +81,7 @@ impl Precache {
         source: &dyn ImageSource,
     ) -> Result<Release, Failure> {
         let named = self.mco_image.as_deref();
-        let named = named.map(|text| OsImage::parse("mco-image", text).map_err(|e| refused(&e)));
+        let named = named.map(|text| OsImage::parse("mco-image", text));
         let named = named.transpose()?.map(|image| image.reference().clone());
         let payload = match self.on_disk(old)? {
             Some(payload) => Some(payload),

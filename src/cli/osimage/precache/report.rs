@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::findings::findings_text;
 use crate::fetch;
 use crate::inventory::Summary;
-use crate::osimage::precache::Method;
+use crate::osimage::precache::{Manifest, Method};
 use crate::ui::{format, table};
 
 impl Precache {
@@ -21,14 +21,14 @@ impl Precache {
             ("Pool", self.pool.clone()),
             ("Release", format!("{version} ({})", release.architecture)),
             ("Operator", release.operator.to_string()),
-            ("Told by", told(plan.method).to_owned()),
+            ("Told by", told(&plan.method).to_owned()),
             ("On disk", format::bytes(summary.disk_bytes)),
         ];
         let dropped = plan.dropped.iter().map(|old| ("Replaces", old.to_string()));
         rows.extend(dropped);
         if let Some(dir) = &self.manifests {
-            let files = self.install(plan).manifests().into_iter();
-            rows.extend(files.map(|m| ("Manifest", dir.join(m.path).display().to_string())));
+            let file = |m: &Manifest| ("Manifest", dir.join(&m.path).display().to_string());
+            rows.extend(plan.files.iter().map(file));
         }
         context.say(&table::summary(&rows));
         if !plan.findings.is_empty() {
@@ -55,9 +55,9 @@ impl Precache {
 
     pub(super) fn document(&self, plan: &Plan, summary: Option<&fetch::Summary>) -> Value {
         let complete = summary.is_some_and(fetch::Summary::is_complete);
-        let files = self.install(plan).manifests().into_iter();
-        let files = files.zip(self.manifests.iter().cycle());
-        let files: Vec<_> = files.map(|(m, dir)| dir.join(m.path)).collect();
+        let dir = self.manifests.iter();
+        let files = dir.flat_map(|dir| plan.files.iter().map(|m| dir.join(&m.path)));
+        let files: Vec<_> = files.collect();
         json!({
             "image": plan.image.to_string(), "pool": self.pool, "release": plan.release.version,
             "architecture": plan.release.architecture, "operator": plan.release.operator, "prebuilt": plan.method.name(),
@@ -68,9 +68,9 @@ impl Precache {
     }
 }
 
-fn told(method: Method) -> &'static str {
+fn told(method: &Method) -> &'static str {
     match method {
-        Method::Annotation => "MachineOSConfig with the annotation pre-built-image",
+        Method::Annotation(_) => "MachineOSConfig with the annotation pre-built-image",
         Method::OsImageUrl => "MachineConfig with spec.osImageURL",
     }
 }
