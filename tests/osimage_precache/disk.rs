@@ -249,7 +249,7 @@ fn what_is_refused_before_anything_is_written() {
         (&pinned, with(&["-r", "4.12.9"]), "from 4.13 on"),
         (
             &pinned,
-            with(&["-r", "4.18.1", "--push-secret", "A"]),
+            with(&["-r", "4.21.0", "--push-secret", "A"]),
             "push-secret `A` is refused",
         ),
         (

@@ -7,6 +7,8 @@
     reason = "a test may stop at the first broken invariant, and says why it skips"
 )]
 
+#[path = "../osimage/cel.rs"]
+mod cel;
 mod disk;
 #[path = "../support/images.rs"]
 #[expect(dead_code, reason = "one of its functions is another test binary's")]
