@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::too_many_lines,
     reason = "a test may stop at the first broken invariant, and says why it skips"
 )]
 
