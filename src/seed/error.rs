@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::restore::RestoreError;
+use crate::objects;
 use crate::oci::{ReferenceError, SourceError};
 
 /// Why this room cannot do what it was asked for.
@@ -67,6 +68,23 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl From<objects::Error> for Error {
+    fn from(error: objects::Error) -> Self {
+        match error {
+            objects::Error::Value {
+                field,
+                text,
+                reason,
+            } => Self::Value {
+                field,
+                text,
+                reason,
+            },
+            objects::Error::Auth { path, reason } => Self::Auth { path, reason },
+        }
+    }
 }
 
 impl Error {

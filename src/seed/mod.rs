@@ -16,12 +16,10 @@
 //! What this room does not do: it talks to no cluster (it says which API paths it needs, [`Facts::missing`]), prints nothing, and
 //! writes no files but those of [`restore`].
 
-pub mod auth;
 pub mod dnsmasq;
 mod error;
 mod escape;
 pub mod facts;
-mod finding;
 pub mod image;
 pub mod names;
 pub mod partition;
@@ -31,10 +29,10 @@ pub mod resources;
 pub mod restore;
 pub mod settings;
 mod version;
-mod yaml;
 
+pub use crate::objects::{Finding, Severity, auth, has_errors};
+use crate::objects::{finding, yaml};
 pub use error::Error;
 pub use escape::{escape_path, unescape_path};
 pub use facts::Facts;
-pub use finding::{Finding, Severity, has_errors};
 pub use version::Version;

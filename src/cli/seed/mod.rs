@@ -13,9 +13,10 @@ use clap::{Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::exit::{Categorised, Exit, Failure, unreadable};
+use super::findings::{findings_text, printable, unmet};
 use super::registry::category;
 use crate::seed::preflight::Purpose;
-use crate::seed::{Error, Facts, Finding, Severity};
+use crate::seed::{Error, Facts};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -93,47 +94,4 @@ impl Categorised for Error {
 fn facts(path: &Path) -> Result<Facts, Failure> {
     let bytes = fs_err::read(path).map_err(|e| unreadable(path, &e))?;
     Ok(Facts::parse(&path.display().to_string(), &bytes)?)
-}
-
-/// Findings as a person reads them, the worst first.
-fn findings_text(findings: &[Finding]) -> String {
-    let mut sorted: Vec<_> = findings.iter().collect();
-    sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    let line = |f: &&Finding| {
-        let word = match f.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
-        format!(
-            "{word}: {}: {}: {}\n  cure: {}",
-            f.rule, f.object, f.message, f.cure
-        )
-    };
-    printable(&sorted.iter().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-/// What an image or a cluster says, without what would move the cursor or change the terminal.
-fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
-/// The failure of a check that found errors.
-fn unmet(findings: &[Finding], what: &str) -> Result<(), Failure> {
-    let errors = findings
-        .iter()
-        .filter(|f| f.severity == Severity::Error)
-        .count() as u64;
-    if errors == 0 {
-        return Ok(());
-    }
-    let message = format!("{what}: {}", crate::ui::format::count(errors, "error"));
-    Err(Failure::new(Exit::Verification, message).hint("each finding above names its cure"))
 }
