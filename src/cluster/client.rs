@@ -1,32 +1,26 @@
-//! GET over HTTPS: one object, or all pages of a list.
+//! What is asked of an API server: objects and lists, changes, logs.
 
 use std::fmt;
-use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Response, StatusCode};
+use http::Request as HttpRequest;
+use kube::api::{
+    DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::Request;
 use serde_json::Value;
 
-use super::kubeconfig::Credentials;
+use super::transport::Transport;
 use super::{Error, Kubeconfig, Reason};
 use crate::io::root_text;
 
 /// Items per page, as `kubectl` has it.
 const PAGE_ITEMS: u32 = 500;
-/// A page of 500 pods has some 10 MiB.
-const MAX_PAGE_BYTES: usize = 128 << 20;
 /// Far more than any Single Node cluster has; ends a server that always says `continue`.
 const MAX_PAGES: usize = 400;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How rustls begins what it says; its type is hidden below reqwest's.
-const TLS_TEXTS: [&str; 5] = [
-    "invalid peer certificate",
-    "received corrupt message",
-    "received fatal alert",
-    "peer is incompatible",
-    "peer misbehaved",
-];
+/// What of a log is wanted at most.
+const MAX_LOG_BYTES: i64 = 1 << 20;
+/// Who changed a field, in `managedFields`.
+const MANAGER: &str = "snoforge";
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,11 +33,11 @@ pub enum Got {
     Absent,
 }
 
-/// Talks to one API server.
+/// Talks to one API server. Copies share connections; it may be made outside a runtime.
+#[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    server: String,
-    timeout_secs: u64,
+    pub(super) transport: Transport,
+    pub(super) server: String,
 }
 
 impl fmt::Debug for Client {
@@ -57,48 +51,15 @@ impl Client {
     /// A client for the kubeconfig's current context; each request gets `timeout_secs` from first to last byte.
     ///
     /// # Errors
-    /// The CA, the certificate, its key or the token cannot be used.
+    /// The token's file cannot be read.
     pub fn new(config: &Kubeconfig, timeout_secs: u64) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::Kubeconfig {
-            path: config.path.clone(),
-            reason,
-        };
-        let mut builder = reqwest::Client::builder()
-            .http1_only()
-            .user_agent(concat!("snoforge/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(Duration::from_secs(timeout_secs))
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_danger_accept_invalid_certs(!config.verify);
-        if let Some(pem) = &config.authority {
-            let bundle = reqwest::Certificate::from_pem_bundle(pem)
-                .ok()
-                .filter(|bundle| !bundle.is_empty())
-                .ok_or_else(|| refuse("certificate-authority is no PEM certificate".to_owned()))?;
-            builder = builder.tls_certs_only(bundle);
-        }
-        builder = match &config.credentials {
-            Credentials::Certificate(pem) => {
-                let identity = reqwest::Identity::from_pem(pem).map_err(|_| {
-                    refuse(
-                        "client certificate and key are no PEM, or do not belong together"
-                            .to_owned(),
-                    )
-                })?;
-                builder.identity(identity)
-            }
-            Credentials::Token(token) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-                    .map_err(|_| refuse("the token has characters that no token has".to_owned()))?;
-                value.set_sensitive(true);
-                builder.default_headers(HeaderMap::from_iter([(AUTHORIZATION, value)]))
-            }
-        };
-        let http = builder.build();
+        let transport = Transport::new(config, timeout_secs);
         Ok(Self {
-            http: http.map_err(|e| refuse(format!("TLS: {}", root_text(&e))))?,
-            server: config.server.clone(),
-            timeout_secs,
+            transport: transport.map_err(|e| Error::Kubeconfig {
+                path: config.path.clone(),
+                reason: format!("credentials: {}", root_text(&e)),
+            })?,
+            server: config.server(),
         })
     }
 
@@ -110,23 +71,25 @@ impl Client {
     /// GETs what is at an API path (`/api/v1/nodes`), all pages when it is a list.
     ///
     /// # Errors
-    /// Anything but 200 and 404; see [`Reason`].
+    /// Anything but success and 404; see [`Reason`].
     pub async fn get(&self, path: &str) -> Result<Got, Error> {
-        let got = self.pages(path).await;
-        got.map_err(|reason| Error::Request {
-            server: self.server.clone(),
-            path: path.to_owned(),
-            reason,
-        })
+        let mut got = self.pages(path).await;
+        // A list that took longer than etcd remembers; its second time is its last.
+        if matches!(got, Err(Reason::Expired(_))) {
+            got = self.pages(path).await;
+        }
+        match got {
+            Err(Reason::Absent(_)) => Ok(Got::Absent),
+            got => got.map_err(|reason| self.error("GET", path, reason)),
+        }
     }
 
     async fn pages(&self, path: &str) -> Result<Got, Reason> {
         let mut items = Vec::new();
-        let mut next = String::new();
+        let mut params = ListParams::default().limit(PAGE_ITEMS);
         for _ in 0..MAX_PAGES {
-            let Some(mut page) = self.page(path, &next).await? else {
-                return Ok(Got::Absent);
-            };
+            let request = built(Request::new(path).list(&params))?;
+            let mut page = self.transport.object(request).await?;
             let is_list = page
                 .get("kind")
                 .and_then(Value::as_str)
@@ -140,72 +103,148 @@ impl Client {
                 Some(Value::Null) => {}
                 _ => return Err(Reason::Answer("a list without items".to_owned())),
             }
-            page.pointer("/metadata/continue")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .clone_into(&mut next);
-            if next.is_empty() {
-                return Ok(Got::Items(items));
+            let next = page.pointer("/metadata/continue").and_then(Value::as_str);
+            match next.filter(|next| !next.is_empty()) {
+                Some(next) => params.continue_token = Some(next.to_owned()),
+                None => return Ok(Got::Items(items)),
             }
         }
         Err(Reason::Answer("the list does not end".to_owned()))
     }
 
-    /// One page; `None` for 404.
-    async fn page(&self, path: &str, token: &str) -> Result<Option<Value>, Reason> {
-        let mut request = self
-            .http
-            .get(format!("{}{path}", self.server))
-            .header("accept", "application/json")
-            .query(&[("limit", PAGE_ITEMS)]);
-        if !token.is_empty() {
-            request = request.query(&[("continue", token)]);
-        }
-        let answer = request.send().await.map_err(|e| self.reason(&e))?;
-        let status = answer.status();
-        match status {
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::UNAUTHORIZED => return Err(Reason::Unauthorized),
-            _ => {}
-        }
-        let body = self.body(answer).await;
-        if status != StatusCode::OK {
-            // The server's words are welcome, but the status is enough.
-            let said: Option<Value> = body.ok().and_then(|b| serde_json::from_slice(&b).ok());
-            let said = said.as_ref().and_then(|v| v.get("message")?.as_str());
-            let words = said.map_or_else(String::new, |words| format!(": {words}"));
-            return Err(Reason::Status(format!("{status}{words}")));
-        }
-        let page: Option<Value> = serde_json::from_slice(&body?).ok();
-        let page = page.filter(Value::is_object);
-        page.map(Some)
-            .ok_or_else(|| Reason::Answer("the answer is no JSON object".to_owned()))
+    /// POSTs an object to its collection; the answer is the object as the server has it.
+    ///
+    /// # Errors
+    /// [`Reason::Conflict`]: one of this name exists. [`Reason::Invalid`]: schema or rules refuse it.
+    pub async fn create(&self, collection: &str, object: &Value) -> Result<Value, Error> {
+        let request = built(Request::new(collection).create(&owned(), json(object)));
+        self.change("POST", collection, request).await
     }
 
-    async fn body(&self, mut answer: Response) -> Result<Vec<u8>, Reason> {
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| self.reason(&e))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_PAGE_BYTES {
-                return Err(Reason::Answer("the answer does not end".to_owned()));
-            }
-        }
-        Ok(body)
+    /// PUTs an object in place of the one at `path`; with a `resourceVersion` in it only if that is still the server's.
+    ///
+    /// # Errors
+    /// [`Reason::Conflict`]: it was changed meanwhile.
+    pub async fn replace(&self, path: &str, object: &Value) -> Result<Value, Error> {
+        let request = named(path)
+            .and_then(|(collection, name)| built(collection.replace(name, &owned(), json(object))));
+        self.change("PUT", path, request).await
     }
 
-    fn reason(&self, error: &reqwest::Error) -> Reason {
-        let root = root_text(error);
-        let tls = TLS_TEXTS.iter().any(|text| root.contains(text));
-        if error.is_connect() && error.is_timeout() {
-            Reason::Connect("no connection within the time limit".to_owned())
-        } else if error.is_timeout() {
-            Reason::Slow(self.timeout_secs)
-        } else if tls {
-            Reason::Tls(root)
-        } else if error.is_connect() {
-            Reason::Connect(root)
-        } else {
-            Reason::Answer(format!("the answer was cut: {root}"))
+    /// Merges a patch (RFC 7386) into the object at `path`.
+    pub async fn patch(&self, path: &str, patch: &Value) -> Result<Value, Error> {
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = named(path).and_then(|(collection, name)| {
+            built(collection.patch(name, &params, &Patch::Merge(patch)))
+        });
+        self.change("PATCH", path, request).await
+    }
+
+    /// Creates the object at `path`, or gives it these fields (server-side apply).
+    ///
+    /// # Errors
+    /// [`Reason::Conflict`]: somebody else owns a field that would change.
+    pub async fn apply(&self, path: &str, object: &Value) -> Result<Value, Error> {
+        let params = PatchParams::apply(MANAGER);
+        let request = named(path).and_then(|(collection, name)| {
+            built(collection.patch(name, &params, &Patch::Apply(object)))
+        });
+        self.change("PATCH", path, request).await
+    }
+
+    /// Deletes the object at `path`, only the one of this `uid` when one is given; whether there was one. It may live on until
+    /// its finalizers are done.
+    ///
+    /// # Errors
+    /// [`Reason::Conflict`]: another uid.
+    pub async fn delete(&self, path: &str, uid: Option<&str>) -> Result<bool, Error> {
+        let uid = uid.map(str::to_owned);
+        let params = DeleteParams {
+            preconditions: uid.map(|uid| Preconditions {
+                uid: Some(uid),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        let request =
+            named(path).and_then(|(collection, name)| built(collection.delete(name, &params)));
+        match self.change("DELETE", path, request).await {
+            Ok(_) => Ok(true),
+            Err(Error::Request {
+                reason: Reason::Absent(_),
+                ..
+            }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
+
+    /// The last lines of a container's log, at most 1 MiB of them; `pod` is the pod's path.
+    pub async fn log_tail(&self, pod: &str, container: &str, lines: u32) -> Result<String, Error> {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            limit_bytes: Some(MAX_LOG_BYTES),
+            tail_lines: Some(i64::from(lines)),
+            ..LogParams::default()
+        };
+        let request =
+            named(pod).and_then(|(collection, name)| built(collection.logs(name, &params)));
+        let answer = match request {
+            // A pod's log is no JSON; a refusal is.
+            Ok(request) => self.transport.bytes(request).await,
+            Err(reason) => Err(reason),
+        };
+        let bytes = answer.map_err(|reason| self.error("GET", &format!("{pod}/log"), reason))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn change(
+        &self,
+        method: &'static str,
+        path: &str,
+        request: Result<HttpRequest<Vec<u8>>, Reason>,
+    ) -> Result<Value, Error> {
+        let answer = match request {
+            Ok(request) => self.transport.object(request).await,
+            Err(reason) => Err(reason),
+        };
+        answer.map_err(|reason| self.error(method, path, reason))
+    }
+
+    pub(super) fn error(&self, method: &'static str, path: &str, reason: Reason) -> Error {
+        Error::Request {
+            server: self.server.clone(),
+            method,
+            path: path.to_owned(),
+            reason,
+        }
+    }
+}
+
+/// A path's collection and the name in it.
+fn named(path: &str) -> Result<(Request, &str), Reason> {
+    let parts = path.rsplit_once('/');
+    let parts = parts.filter(|(collection, name)| !collection.is_empty() && !name.is_empty());
+    let (collection, name) =
+        parts.ok_or_else(|| Reason::Invalid("the path names no object".to_owned()))?;
+    Ok((Request::new(collection), name))
+}
+
+pub(super) fn built(
+    request: Result<HttpRequest<Vec<u8>>, kube::core::request::Error>,
+) -> Result<HttpRequest<Vec<u8>>, Reason> {
+    request.map_err(|e| Reason::Invalid(format!("no request: {}", root_text(&e))))
+}
+
+fn owned() -> PostParams {
+    PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        dry_run: false,
+    }
+}
+
+fn json(object: &Value) -> Vec<u8> {
+    object.to_string().into_bytes()
 }

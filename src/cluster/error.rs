@@ -8,16 +8,18 @@ pub enum Error {
     /// A kubeconfig, or a file that it names, is missing or wrong.
     #[error("kubeconfig {path}: {reason}", path = .path.display())]
     Kubeconfig {
-        /// The kubeconfig.
+        /// The kubeconfig; several are separated by colons.
         path: PathBuf,
         /// What is wrong with it; never quotes its contents.
         reason: String,
     },
-    /// A request got no answer that tells.
-    #[error("cluster {server}: GET {path}: {reason}")]
+    /// A request got no answer that tells, or was refused.
+    #[error("cluster {server}: {method} {path}: {reason}")]
     Request {
         /// The API's URL.
         server: String,
+        /// The HTTP method; `WATCH` for a watch.
+        method: &'static str,
         /// The API path.
         path: String,
         /// What happened.
@@ -25,7 +27,7 @@ pub enum Error {
     },
 }
 
-/// What happened to a request.
+/// What happened to a request. Texts of refusals are the status and the server's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// No connection: refused, no such host, no route.
@@ -34,13 +36,31 @@ pub enum Reason {
     /// TLS failed: the server's certificate or ours.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The server does not know who asks.
+    /// 401: the server does not know who asks.
     #[error("401 Unauthorized: the credentials are not accepted")]
     Unauthorized,
+    /// 403: the user may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// 404: the object or its whole group is not there.
+    #[error("{0}")]
+    Absent(String),
+    /// 409: it exists already, or is another than the one that was meant.
+    #[error("{0}")]
+    Conflict(String),
+    /// 410: the place in a list or watch is no longer known.
+    #[error("{0}")]
+    Expired(String),
+    /// 422, 400: the object breaks its schema or a rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// 429 and 5xx: the server cannot answer now.
+    #[error("{0}")]
+    Busy(String),
     /// No whole answer within the time limit.
     #[error("no answer within {0} s")]
     Slow(u64),
-    /// Any other status than 200 and 404, with the server's words.
+    /// Any other status.
     #[error("{0}")]
     Status(String),
     /// The answer is no API object, or was cut.
@@ -52,6 +72,14 @@ impl Reason {
     /// Whether every other request would fail for the same reason.
     pub fn is_general(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Tls(_) | Self::Unauthorized)
+    }
+
+    /// Whether the same request may succeed later although nobody changes it: the server is away, starting or busy.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(_) | Self::Expired(_) | Self::Busy(_) | Self::Slow(_) | Self::Answer(_)
+        )
     }
 }
 
@@ -72,6 +100,13 @@ impl Error {
                 Reason::Unauthorized => {
                     "the certificate or token in the kubeconfig is expired or of another cluster: take a new one"
                 }
+                Reason::Forbidden(_) => "take a kubeconfig whose user may do this",
+                Reason::Absent(_) => "check that the operator that serves this API is installed",
+                Reason::Conflict(_) | Reason::Expired(_) => {
+                    "somebody else changed it meanwhile: look at it, and try again"
+                }
+                Reason::Invalid(_) => "change the object as the API server says",
+                Reason::Busy(_) => "wait until the API has settled, and try again",
                 Reason::Slow(_) => "raise --request-timeout, or wait until the API has settled",
                 Reason::Status(_) | Reason::Answer(_) => {
                     "check that `server` in the kubeconfig is a Kubernetes API, and that the user may read it"

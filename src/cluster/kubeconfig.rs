@@ -1,158 +1,94 @@
-//! Kubeconfig: the current context's server, CA and credentials.
+//! Kubeconfig: the current context's server, CA and credentials, as kube reads and merges them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use url::Url;
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use kube::Config;
+use kube::client::ConfigExt as _;
+use kube::config::{AuthInfo, KubeconfigError, LoadDataError};
+use secrecy::ExposeSecret as _;
 
 use super::Error;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Document {
-    #[serde(default)]
-    current_context: String,
-    #[serde(default)]
-    clusters: Vec<NamedCluster>,
-    #[serde(default)]
-    contexts: Vec<NamedContext>,
-    #[serde(default)]
-    users: Vec<NamedUser>,
-}
-
-#[derive(Deserialize)]
-struct NamedCluster {
-    name: String,
-    cluster: Cluster,
-}
-
-#[derive(Deserialize)]
-struct NamedContext {
-    name: String,
-    context: Context,
-}
-
-#[derive(Deserialize)]
-struct NamedUser {
-    name: String,
-    user: User,
-}
-
-#[derive(Deserialize)]
-struct Context {
-    cluster: String,
-    user: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Cluster {
-    server: String,
-    certificate_authority: Option<PathBuf>,
-    certificate_authority_data: Option<String>,
-    #[serde(default)]
-    insecure_skip_tls_verify: bool,
-    tls_server_name: Option<IgnoredAny>,
-    proxy_url: Option<IgnoredAny>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-struct User {
-    client_certificate: Option<PathBuf>,
-    client_certificate_data: Option<String>,
-    client_key: Option<PathBuf>,
-    client_key_data: Option<String>,
-    token: Option<String>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<PathBuf>,
-    exec: Option<IgnoredAny>,
-    auth_provider: Option<IgnoredAny>,
-    username: Option<IgnoredAny>,
-}
-
-/// How the user proves who they are.
-pub(super) enum Credentials {
-    /// Certificate chain and key, PEM, joined.
-    Certificate(Vec<u8>),
-    /// A bearer token.
-    Token(String),
-}
 
 /// What a client needs of a kubeconfig; `Debug` shows the server only.
 pub struct Kubeconfig {
     pub(super) path: PathBuf,
-    /// Without a `/` at the end.
-    pub(super) server: String,
-    /// PEM; `None` for the system's.
-    pub(super) authority: Option<Vec<u8>>,
-    pub(super) verify: bool,
-    pub(super) credentials: Credentials,
+    pub(super) config: Config,
+    /// The proxy on the way to the server.
+    pub(super) proxy: Option<Intercept>,
 }
 
 impl fmt::Debug for Kubeconfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Kubeconfig");
-        shown.field("server", &self.server).finish_non_exhaustive()
+        shown
+            .field("server", &self.server())
+            .finish_non_exhaustive()
     }
 }
 
 impl Kubeconfig {
-    /// Reads a file and those that it names, whose paths are relative to it.
+    /// Reads a file and those that it names, whose paths are relative to it. Several files are separated by colons, as in
+    /// `$KUBECONFIG`: for a name that is in more than one the first counts, and files that are not there are left out, as long
+    /// as one is.
     ///
     /// # Errors
     /// A file cannot be read, is wrong, or holds credentials of a kind that is not known here.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let file = File(path);
-        let text = String::from_utf8(file.bytes(path)?).map_err(|_| file.refuse("no UTF-8"))?;
-        // The parser's own text may quote a key: only the place is said.
-        let document: Document = serde_saphyr::from_str(&text).map_err(|e| {
-            let place = e.location().map_or_else(String::new, |at| {
-                format!("line {}, column {}: ", at.line(), at.column())
-            });
-            file.refuse(format!("{place}no kubeconfig"))
-        })?;
-        let Document {
-            current_context,
-            clusters,
-            contexts,
-            users,
-        } = document;
-        if current_context.is_empty() {
-            return Err(file.refuse("it has no current-context"));
+        let source = Source(path);
+        let mut merged = source.merged()?;
+        let cluster = merged
+            .contexts
+            .iter()
+            .find(|c| Some(&c.name) == merged.current_context.as_ref())
+            .and_then(|c| c.context.as_ref())
+            .and_then(|c| merged.clusters.iter_mut().find(|n| n.name == c.cluster))
+            .and_then(|c| c.cluster.as_mut());
+        // Taken out, because kube holds NO_PROXY against the proxy's name, not the server's.
+        let proxy = cluster.and_then(|c| c.proxy_url.take());
+        let mut config = Config::try_from(merged).map_err(|e| source.kube(e))?;
+        let proxy = match proxy.filter(|url| !url.is_empty()) {
+            Some(url) => Matcher::builder().all(url).build(),
+            None => Matcher::from_env(),
+        };
+        let proxy = proxy.intercept(&config.cluster_url);
+        source.server(&config.cluster_url)?;
+        if config.cluster_url.scheme_str() == Some("http") {
+            // The system's certificates are of no use and need not be there.
+            config.root_cert = Some(Vec::new());
+        } else if config.root_cert.as_ref().is_some_and(Vec::is_empty) {
+            return Err(source.refuse(NO_AUTHORITY));
         }
-        let context = contexts.into_iter().find(|c| c.name == current_context);
-        let context = context
-            .ok_or_else(|| file.refuse(format!("no context `{current_context}`")))?
-            .context;
-        let cluster = clusters.into_iter().find(|c| c.name == context.cluster);
-        let cluster =
-            cluster.ok_or_else(|| file.refuse(format!("no cluster `{}`", context.cluster)))?;
-        let user = users.into_iter().find(|u| u.name == context.user);
-        let user = user.ok_or_else(|| file.refuse(format!("no user `{}`", context.user)))?;
-        let cluster = cluster.cluster;
+        source.credentials(&mut config)?;
         Ok(Self {
             path: path.to_owned(),
-            server: file.server(&cluster)?,
-            authority: file.either(
-                "certificate-authority",
-                cluster.certificate_authority_data.as_deref(),
-                cluster.certificate_authority.as_deref(),
-            )?,
-            verify: !cluster.insecure_skip_tls_verify,
-            credentials: file.credentials(&user.user)?,
+            config,
+            proxy,
         })
+    }
+
+    /// The API's URL, without a `/` at the end.
+    pub fn server(&self) -> String {
+        let url = self.config.cluster_url.to_string();
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// Whether the user has a client certificate. A token dies when the cluster's signing keys are made anew, as the imaging of
+    /// a seed does; the installation's client certificate lives on.
+    pub fn has_client_certificate(&self) -> bool {
+        let user = &self.config.auth_info;
+        user.client_certificate_data.is_some() || user.client_certificate.is_some()
     }
 }
 
-/// The kubeconfig, for messages and for paths relative to it.
-struct File<'a>(&'a Path);
+const NO_AUTHORITY: &str = "certificate-authority is no PEM certificate";
 
-impl File<'_> {
+/// Where the kubeconfig is, for messages: one path, or several with colons.
+struct Source<'a>(&'a Path);
+
+impl Source<'_> {
     fn refuse(&self, reason: impl Into<String>) -> Error {
         Error::Kubeconfig {
             path: self.0.to_owned(),
@@ -160,100 +96,120 @@ impl File<'_> {
         }
     }
 
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
-        fs_err::read(path).map_err(|e| {
-            let reason = match e.kind() {
-                std::io::ErrorKind::NotFound => "no such file".to_owned(),
-                kind => kind.to_string(),
-            };
-            self.refuse(format!("cannot read {}: {reason}", path.display()))
-        })
+    fn merged(&self) -> Result<kube::config::Kubeconfig, Error> {
+        let mut files = vec![self.0.to_owned()];
+        // A name with a colon in it is a name, too.
+        if !self.0.exists() {
+            let several = std::env::split_paths(self.0);
+            let there: Vec<_> = several.filter(|p| p.exists()).collect();
+            files = if there.is_empty() { files } else { there };
+        }
+        let mut merged = kube::config::Kubeconfig::default();
+        for file in files {
+            let next = kube::config::Kubeconfig::read_from(file);
+            merged = next
+                .and_then(|n| merged.merge(n))
+                .map_err(|e| self.kube(e))?;
+        }
+        Ok(merged)
     }
 
-    /// A value that is there as base64 or as a file; the former wins, as with `kubectl`.
-    fn either(
-        &self,
-        field: &str,
-        data: Option<&str>,
-        path: Option<&Path>,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(data) = data.filter(|data| !data.is_empty()) {
-            let bytes = BASE64.decode(data.trim());
-            return match bytes {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(_) => Err(self.refuse(format!("{field}-data is no base64"))),
-            };
-        }
-        let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
-            return Ok(None);
-        };
-        let base = self.0.parent().unwrap_or_else(|| Path::new("."));
-        self.bytes(&base.join(path)).map(Some)
-    }
-
-    fn server(&self, cluster: &Cluster) -> Result<String, Error> {
-        if cluster.tls_server_name.is_some() {
-            return Err(
-                self.refuse("tls-server-name is not supported: let `server` have that name")
-            );
-        }
-        if cluster.proxy_url.is_some() {
-            return Err(self.refuse("proxy-url is not supported: set HTTPS_PROXY instead"));
-        }
-        let url: Url = cluster
-            .server
-            .parse()
-            .map_err(|_| self.refuse("`server` is no URL"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(self.refuse("`server` holds a user name or password"));
-        }
-        if !matches!(url.scheme(), "https" | "http")
-            || url.query().is_some()
-            || url.fragment().is_some()
-        {
-            return Err(self.refuse("`server` is no plain http or https URL"));
-        }
-        Ok(url.as_str().trim_end_matches('/').to_owned())
-    }
-
-    fn credentials(&self, user: &User) -> Result<Credentials, Error> {
-        let certificate = self.either(
-            "client-certificate",
-            user.client_certificate_data.as_deref(),
-            user.client_certificate.as_deref(),
-        )?;
-        let key = self.either(
-            "client-key",
-            user.client_key_data.as_deref(),
-            user.client_key.as_deref(),
-        )?;
-        match (certificate, key) {
-            (Some(mut pem), Some(key)) => {
-                pem.push(b'\n');
-                pem.extend(key);
-                return Ok(Credentials::Certificate(pem));
+    fn server(&self, url: &Uri) -> Result<(), Error> {
+        let authority = url.authority().map_or("", |a| a.as_str());
+        let reason = match url.scheme_str() {
+            None => "`server` is no URL",
+            Some("http" | "https") if authority.contains('@') => {
+                "`server` holds a user name or password"
             }
-            (Some(_), None) => return Err(self.refuse("a client certificate without its key")),
-            (None, Some(_)) => return Err(self.refuse("a client key without its certificate")),
-            (None, None) => {}
-        }
-        let token = match &user.token_file {
-            Some(path) => self
-                .either("token", None, Some(path))?
-                .and_then(|bytes| String::from_utf8(bytes).ok()),
-            None => user.token.clone(),
+            Some("http" | "https") if url.query().is_none() => return Ok(()),
+            Some(_) => "`server` is no plain http or https URL",
         };
-        let token = token.map(|token| token.trim().to_owned());
-        if let Some(token) = token.filter(|token| !token.is_empty()) {
-            return Ok(Credentials::Token(token));
-        }
-        let other = if user.exec.is_some() || user.auth_provider.is_some() {
-            "its user needs a credential plugin, which is not run"
-        } else if user.username.is_some() {
-            "its user has name and password, which no OpenShift API takes"
-        } else {
-            "its user has neither client certificate nor token"
-        };
-        Err(self.refuse(other))
+        Err(self.refuse(reason))
     }
+
+    /// Checks certificate, key and token, and takes out what kube would run or send besides them.
+    fn credentials(&self, config: &mut Config) -> Result<(), Error> {
+        let user = &mut config.auth_info;
+        let plugin = user.exec.take().is_some() | user.auth_provider.take().is_some();
+        let password = user.username.take().is_some() | user.password.take().is_some();
+        config.rustls_client_config().map_err(|e| match e {
+            kube::Error::InferKubeconfig(e) => self.kube(e),
+            kube::Error::RustlsTls(kube::client::RustlsTlsError::AddRootCertificate(_)) => {
+                self.refuse(NO_AUTHORITY)
+            }
+            _ => self.refuse("client certificate and key are no PEM, or do not belong together"),
+        })?;
+        let AuthInfo {
+            token,
+            token_file,
+            client_certificate,
+            client_certificate_data,
+            ..
+        } = &config.auth_info;
+        if let Some(token) = token {
+            let header = HeaderValue::from_str(token.expose_secret());
+            header.map_err(|_| self.refuse("the token has characters that no token has"))?;
+        }
+        let known = token.is_some()
+            || token_file.is_some()
+            || client_certificate.is_some()
+            || client_certificate_data.is_some();
+        let reason = match (known, plugin, password) {
+            (true, ..) => return Ok(()),
+            (_, true, _) => "its user needs a credential plugin, which is not run",
+            (_, _, true) => "its user has name and password, which no OpenShift API takes",
+            _ => "its user has neither client certificate nor token",
+        };
+        Err(self.refuse(reason))
+    }
+
+    /// kube's error in our words: its own may quote the file, and so a key.
+    fn kube(&self, error: KubeconfigError) -> Error {
+        let data = |field: &str, pair: &str, error: LoadDataError| match error {
+            LoadDataError::DecodeBase64(_) => format!("{field}-data is no base64"),
+            LoadDataError::ReadFile(e, path) => unreadable(&path, &e),
+            LoadDataError::NoBase64DataOrFile => pair.to_owned(),
+        };
+        let reason = match error {
+            KubeconfigError::CurrentContextNotSet => "it has no current-context".to_owned(),
+            KubeconfigError::LoadContext(name) => format!("no context `{name}`"),
+            KubeconfigError::LoadClusterOfContext(name) => format!("no cluster `{name}`"),
+            KubeconfigError::ReadConfig(e, path) => unreadable(&path, &e),
+            KubeconfigError::Parse(e) => {
+                let place = e.location().map_or_else(String::new, |at| {
+                    format!("line {}, column {}: ", at.line(), at.column())
+                });
+                format!("{place}no kubeconfig")
+            }
+            KubeconfigError::MissingClusterUrl | KubeconfigError::ParseClusterUrl(_) => {
+                "`server` is no URL".to_owned()
+            }
+            KubeconfigError::LoadCertificateAuthority(e) => {
+                data("certificate-authority", NO_AUTHORITY, e)
+            }
+            KubeconfigError::LoadClientCertificate(e) => data(
+                "client-certificate",
+                "a client key without its certificate",
+                e,
+            ),
+            KubeconfigError::LoadClientKey(e) => {
+                data("client-key", "a client certificate without its key", e)
+            }
+            KubeconfigError::ParseCertificates(_) => NO_AUTHORITY.to_owned(),
+            KubeconfigError::ParseProxyUrl(_) => "HTTPS_PROXY is no URL".to_owned(),
+            KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
+                "not all of its files are kubeconfigs".to_owned()
+            }
+            KubeconfigError::FindPath => "no file is named".to_owned(),
+        };
+        self.refuse(reason)
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    let reason = match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        kind => kind.to_string(),
+    };
+    format!("cannot read {}: {reason}", path.display())
 }

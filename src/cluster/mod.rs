@@ -1,21 +1,28 @@
-//! A thin Kubernetes client: kubeconfig, and GET of any object or list by its API path.
+//! A thin Kubernetes client: kubeconfig; any object or list by its API path, changed, deleted or watched; logs.
 //!
 //! Formats: kubeconfig v1 (<https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>): the current context, a CA or the
-//! system's, a client certificate or a token; list paging by `limit` and `continue`
-//! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>).
+//! system's, a client certificate or a token; the API's paging, watches and patches
+//! (<https://kubernetes.io/docs/reference/using-api/api-concepts/>). Objects are dynamic: what they hold is known above.
 //!
-//! It stands on reqwest, not on the `kube` crate: objects are dynamic and only read here, so kube's types bring nothing, while
-//! `k8s-openapi` and `kube-client` cost a minute of build time and bring a second HTTP stack beside the one that is here.
+//! It stands on `kube`: its kubeconfig, TLS, credentials, request paths and event types, on hyper. Not used are three of its
+//! parts. `kube::Client` takes answers of any size, repeats 429 and 503 for minutes unasked, writes answers it cannot read to
+//! the log, Secrets too, and needs a runtime to be made in: [`transport`] is what kube names for that, its layers on a service
+//! of one's own. `kube::Api` asks for kinds, and we have paths. `kube-runtime`'s watcher hides a 503, and how an API goes away
+//! and comes back is what our watchers show: [`watch`] tells every failure.
 //!
 //! Invariants: keys and tokens are in no `Debug`, no message; a kubeconfig whose credentials this room does not know is refused
-//! before anything is sent; redirects are not followed, so a token goes to its server only.
+//! before anything is sent; redirects are not followed, so a token goes to its server only; every answer has a limit of size
+//! and time.
 //!
-//! What this room does not do: it runs no credential plugins, changes nothing on a cluster, and does not retry.
+//! What this room does not do: it runs no credential plugins, and repeats nothing but a watch and a list that expired.
 
 mod client;
 mod error;
 mod kubeconfig;
+mod transport;
+mod watch;
 
 pub use client::{Client, Got};
 pub use error::{Error, Reason};
 pub use kubeconfig::Kubeconfig;
+pub use watch::Seen;
