@@ -1,12 +1,11 @@
 //! `precache partition`: show the plan, ask, apply.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, confirm_word};
 use crate::cli::exit::{Categorised, Exit, Failure};
 use crate::disk::{self, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System};
 
@@ -130,30 +129,13 @@ impl Partition {
 
 /// Asks for a typed `yes`; where partitions are lost, for the device's name, which nobody types by habit.
 pub(in crate::cli) fn confirm(plan: &Plan) -> Result<(), Failure> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        let failure = Failure::new(
-            Exit::Usage,
-            "no terminal to ask on, and --yes was not given",
-        );
-        return Err(failure.hint("read the plan above, then add --yes"));
-    }
     let path = plan.device().path.as_path();
     let word = if plan.destroy().is_empty() {
         "yes".to_owned()
     } else {
         name(path)
     };
-    let _ = write!(std::io::stderr(), "Type `{word}` to go on: ");
-    let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == word {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::Interrupted,
-        "not confirmed; nothing was written",
-    ))
+    confirm_word(&word)
 }
 
 fn name(path: &Path) -> String {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"format":1, "server":"https://api…:6443", "cluster":"mysno.sno.example.com", "seedImage":"quay.io/org/seed:4.18.27",
-//!  "namespace":"openshift-lifecycle-agent", "pullSecretBackup":"pull-secret.json", "oldDigest":null, "acmLeftovers":false,
+//!  "api":"v1", "namespace":"openshift-lifecycle-agent", "pullSecretBackup":"pull-secret.json", "oldDigest":null, "acmLeftovers":false,
 //!  "applied":"2026-11-21T06:30:00Z", "uid":"…", "step":7, "stepSince":"…", "message":"…", "deleted":true, "lostSince":"…",
 //!  "image":null, "warnings":[], "ended":null}
 //! ```
@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::{STEPS, Verdict};
 use crate::oci::Digest;
 use crate::seed::Error;
+use crate::seed::resources::Api;
 
 /// Version of the document.
 pub const FORMAT: u32 = 1;
@@ -35,6 +36,8 @@ pub struct State {
     pub cluster: String,
     /// Where the image goes, as in the SeedGenerator.
     pub seed_image: String,
+    /// Version of the SeedGenerator.
+    pub api: Api,
     /// Namespace of the operator.
     pub namespace: String,
     /// Where the cluster's pull secret was saved.
@@ -75,6 +78,7 @@ impl Default for State {
             server: String::new(),
             cluster: String::new(),
             seed_image: String::new(),
+            api: Api::V1,
             namespace: String::new(),
             pull_secret_backup: PathBuf::new(),
             old_digest: None,
