@@ -34,26 +34,17 @@ impl Outcome<'_> {
             verdict,
             Verdict::Completed | Verdict::ImagePublishedSeedNotRecovered { .. }
         );
-        let seed = if published {
-            let reference: Reference = state.seed_image.parse().map_err(|_| {
-                Failure::new(
-                    Exit::Internal,
-                    format!("{}: no reference", state.seed_image),
-                )
-            })?;
-            Some(image::inspect(self.registry, &reference).await?)
-        } else {
-            None
+        let inspected = match state.seed_image.parse::<Reference>() {
+            Ok(reference) if published => image::inspect(self.registry, &reference).await.map(Some),
+            _ => Ok(None),
         };
-        let findings = seed
-            .as_ref()
-            .map(|seed| faults(seed, state))
-            .unwrap_or_default();
+        let seed = inspected.as_ref().ok().and_then(Option::as_ref);
+        let findings = seed.map(|seed| faults(seed, state)).unwrap_or_default();
         let restore = self.restore_hint(watch).await;
-        let document = self.document(watch, seed.as_ref(), &findings, restore.as_deref())?;
+        let document = self.document(watch, seed, &findings, restore.as_deref())?;
         self.context.result(&document, || {
             let mut parts = vec![text(state, verdict)];
-            if let Some(seed) = &seed {
+            if let Some(seed) = seed {
                 parts.push(verify::head(seed, None));
             }
             if !findings.is_empty() {
@@ -65,6 +56,7 @@ impl Outcome<'_> {
             self.context.warn(restore);
         }
         failure(watch, self.file)?;
+        inspected?;
         unmet(
             &findings,
             &format!("{} is published, but", state.seed_image),
