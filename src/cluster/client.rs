@@ -131,14 +131,14 @@ impl Client {
         self.change("PUT", path, request).await
     }
 
-    /// Merges a patch (RFC 7386) into the object at `path`.
-    pub async fn patch(&self, path: &str, patch: &Value) -> Result<Value, Error> {
+    /// Merges changes (a merge patch, RFC 7386) into the object at `path`.
+    pub async fn patch(&self, path: &str, changes: &Value) -> Result<Value, Error> {
         let params = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let request = named(path).and_then(|(collection, name)| {
-            built(collection.patch(name, &params, &Patch::Merge(patch)))
+            built(collection.patch(name, &params, &Patch::Merge(changes)))
         });
         self.change("PATCH", path, request).await
     }

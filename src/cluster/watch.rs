@@ -23,7 +23,7 @@ use super::{Client, Error, Reason};
 /// How long a server keeps a watch open; with keep-alives of TCP below, this is only for servers that hang.
 const WATCH_SECS: u32 = 240;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LAST_PAUSE: Duration = Duration::from_secs(15);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// A stream that lived this long was a good one, even if it said nothing.
 const GOOD_STREAM: Duration = Duration::from_secs(30);
 /// etcd takes no object above 1.5 MiB.
@@ -61,6 +61,8 @@ struct Watch {
     pause: Duration,
     /// To wait before the next request.
     wait: bool,
+    /// The last stream ended before it was of use: the pauses go on growing.
+    vain: bool,
 }
 
 impl Client {
@@ -75,6 +77,7 @@ impl Client {
             state: State::Unknown,
             pause: FIRST_PAUSE,
             wait: false,
+            vain: false,
         };
         unfold(watch, |mut watch| async {
             let item = watch.next().await;
@@ -147,6 +150,9 @@ impl Watch {
             .fields(&self.selector());
         let request = built(Request::new(&*self.collection).watch(&params, &version))?;
         let answer = self.client.transport.open(request).await?;
+        if !self.vain {
+            self.pause = FIRST_PAUSE;
+        }
         let body = answer.into_body().into_data_stream();
         let reader = StreamReader::new(body.map_err(std::io::Error::other));
         let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_EVENT_BYTES));
@@ -175,7 +181,8 @@ impl Watch {
         let line = tokio::time::timeout(Duration::from_secs(limit_secs), lines.next()).await;
         let Some(line) = line.map_err(|_| Reason::Slow(limit_secs))? else {
             self.state = State::Known(version);
-            self.wait = since.elapsed() < GOOD_STREAM;
+            self.vain = since.elapsed() < GOOD_STREAM;
+            self.wait = self.vain;
             return Ok(None);
         };
         let event = serde_json::from_str::<WatchEvent<Value>>(&line?)
@@ -197,6 +204,7 @@ impl Watch {
                 return Err(refused(code, &status.message));
             }
         };
+        self.vain = false;
         self.pause = FIRST_PAUSE;
         self.state = State::Watching {
             lines,

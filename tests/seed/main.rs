@@ -7,7 +7,12 @@
     reason = "a test stops at the first broken invariant, and says why it did not run"
 )]
 
-#[path = "../support/apiserver.rs"]
+#[path = "../support/apiserver/mod.rs"]
+#[allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test binary uses another part"
+)]
 mod apiserver;
 mod facts;
 mod image;

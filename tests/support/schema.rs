@@ -1,5 +1,5 @@
 //! The structural schemas of CRDs, as a kube-apiserver applies them to an object: types, required fields, unknown fields, enums,
-//! patterns, lengths, ranges, and the CEL rules of lifecycle-agent's CRDs, which are written out here by hand.
+//! patterns, lengths, ranges, and the CEL rules, which `cel.rs` writes out by hand.
 //!
 //! What is not supported stops the test: a schema that uses a keyword outside [`KNOWN`] is not silently taken for valid.
 #![expect(
@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+
+#[path = "cel.rs"]
+mod cel;
 
 /// Keywords that are applied, or that constrain nothing.
 const KNOWN: [&str; 33] = [
@@ -54,8 +57,8 @@ const KNOWN: [&str; 33] = [
 #[derive(Debug, Default)]
 pub(crate) struct Schemas {
     kinds: BTreeMap<(String, String), Value>,
-    /// Messages of every `x-kubernetes-validations` at the root or at `spec`.
-    pub(crate) rules: BTreeMap<(String, String), Vec<String>>,
+    /// Every `x-kubernetes-validations`, wherever it is: rule and message.
+    rules: BTreeMap<(String, String), Vec<(String, String)>>,
 }
 
 impl Schemas {
@@ -71,17 +74,24 @@ impl Schemas {
             let schema = version["schema"]["openAPIV3Schema"].clone();
             check_keywords(&schema, kind);
             let key = (format!("{group}/{name}"), kind.to_owned());
-            let rules = [&schema, &schema["properties"]["spec"]];
-            let rules = rules
-                .iter()
-                .filter_map(|s| s["x-kubernetes-validations"].as_array())
-                .flatten();
-            let messages = rules
-                .filter_map(|r| r["message"].as_str().map(str::to_owned))
-                .collect();
-            self.rules.insert(key.clone(), messages);
+            let mut rules = Vec::new();
+            all_rules(&schema, &mut |rule| {
+                let text = |key: &str| rule[key].as_str().unwrap_or_default().to_owned();
+                rules.push((text("rule"), text("message")));
+            });
+            self.rules.insert(key.clone(), rules);
             self.kinds.insert(key, schema);
         }
+    }
+
+    /// The rules of a kind, in all versions: how many there are, and those that `cel.rs` does not write out.
+    pub(crate) fn rules(&self, kind: &str) -> (usize, Vec<String>) {
+        let ours = self.rules.iter().filter(|((_, k), _)| k == kind);
+        let all: Vec<_> = ours.flat_map(|(_, rules)| rules).collect();
+        let unknown = all
+            .iter()
+            .filter(|(rule, message)| cel::holds(rule, message, &Value::Null, None).is_none());
+        (all.len(), unknown.map(|(rule, _)| rule.clone()).collect())
     }
 
     /// Every CRD of a directory, not below it.
@@ -98,8 +108,8 @@ impl Schemas {
         let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
         let schema = self.kinds.get(&(text("apiVersion"), text("kind")))?;
         let mut faults = Vec::new();
-        validate(schema, object, "", &mut faults);
-        faults.extend(cel(object, old));
+        let at = At { place: "", old };
+        validate(schema, object, &at, &mut faults);
         Some(faults)
     }
 }
@@ -135,7 +145,31 @@ fn check_keywords(schema: &Value, place: &str) {
     }
 }
 
-fn validate(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
+/// Where a value is, and what was there before.
+struct At<'a> {
+    place: &'a str,
+    old: Option<&'a Value>,
+}
+
+fn all_rules(schema: &Value, found: &mut impl FnMut(&Value)) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    ("x-kubernetes-validations", Value::Array(rules)) => {
+                        rules.iter().for_each(&mut *found)
+                    }
+                    _ => all_rules(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| all_rules(item, found)),
+        _ => {}
+    }
+}
+
+fn validate(schema: &Value, value: &Value, at: &At<'_>, faults: &mut Vec<String>) {
+    let place = at.place;
     if value.is_null() {
         if schema["nullable"] != true {
             faults.push(format!("{place}: null is not allowed"));
@@ -157,7 +191,7 @@ fn validate(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>
         faults.push(format!("{place}: {value} is not supported"));
     }
     match value {
-        Value::Object(map) => object(schema, map, place, faults),
+        Value::Object(map) => object(schema, map, at, faults),
         Value::Array(items) => {
             bounds(
                 schema,
@@ -167,7 +201,13 @@ fn validate(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>
                 faults,
             );
             for (index, item) in items.iter().enumerate() {
-                validate(&schema["items"], item, &format!("{place}[{index}]"), faults);
+                let inner = format!("{place}[{index}]");
+                // Rules see an item's past only in lists that are maps, which none of ours needs.
+                let at = At {
+                    place: &inner,
+                    old: None,
+                };
+                validate(&schema["items"], item, &at, faults);
             }
         }
         Value::String(text) => string(schema, text, place, faults),
@@ -178,6 +218,22 @@ fn validate(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>
         _ => {}
     }
     combined(schema, value, place, faults);
+    for rule in schema["x-kubernetes-validations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let (text, message) = (rule["rule"].as_str(), rule["message"].as_str());
+        let (text, message) = (text.expect("a rule"), message.expect("a message"));
+        let holds = cel::holds(text, message, value, at.old);
+        if !holds.unwrap_or_else(|| panic!("{place}: a rule that cel.rs does not have: {text}")) {
+            faults.push(if place.is_empty() {
+                message.to_owned()
+            } else {
+                format!("{place}: {message}")
+            });
+        }
+    }
 }
 
 fn is_type(kind: &str, value: &Value) -> bool {
@@ -192,7 +248,8 @@ fn is_type(kind: &str, value: &Value) -> bool {
     }
 }
 
-fn object(schema: &Value, map: &Map<String, Value>, place: &str, faults: &mut Vec<String>) {
+fn object(schema: &Value, map: &Map<String, Value>, at: &At<'_>, faults: &mut Vec<String>) {
+    let place = at.place;
     for name in schema["required"]
         .as_array()
         .into_iter()
@@ -214,13 +271,15 @@ fn object(schema: &Value, map: &Map<String, Value>, place: &str, faults: &mut Ve
         || schema["x-kubernetes-embedded-resource"] == true;
     for (name, value) in map {
         let inner = format!("{place}.{name}");
+        let old = at.old.and_then(|old| old.get(name));
+        let at = At { place: &inner, old };
         // The API server knows metadata whatever the schema says.
         if inner == ".metadata" {
             metadata(value, faults);
         } else if let Some(schema) = schema["properties"].get(name) {
-            validate(schema, value, &inner, faults);
+            validate(schema, value, &at, faults);
         } else if schema["additionalProperties"].is_object() {
-            validate(&schema["additionalProperties"], value, &inner, faults);
+            validate(&schema["additionalProperties"], value, &at, faults);
         } else if !preserved
             && schema["additionalProperties"] != true
             && (schema["type"] == "object" || schema.get("properties").is_some())
@@ -301,7 +360,7 @@ fn bounds(
 fn combined(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>) {
     let holds = |inner: &Value| {
         let mut found = Vec::new();
-        validate(inner, value, place, &mut found);
+        validate(inner, value, &At { place, old: None }, &mut found);
         found.retain(|fault| !fault.ends_with("unknown field"));
         found.is_empty()
     };
@@ -320,71 +379,4 @@ fn combined(schema: &Value, value: &Value, place: &str, faults: &mut Vec<String>
 
 fn regex(pattern: &str) -> regex::Regex {
     regex::Regex::new(pattern).expect("a pattern of Go's regexp")
-}
-
-/// Messages of the rules below; a test checks that the CRDs have no others.
-pub(crate) const CEL: [&str; 8] = [
-    SEEDGEN_NAME,
-    SEEDGEN_SPEC,
-    IBU_NAME,
-    "can not change spec.seedImageRef while ibu is in progress",
-    "can not change spec.oadpContent while ibu is in progress",
-    "can not change spec.extraManifests while ibu is in progress",
-    "can not change spec.autoRollbackOnFailure while ibu is in progress",
-    IBU_STAGE,
-];
-const SEEDGEN_NAME: &str = "seedgen is a singleton, metadata.name must be 'seedimage'";
-const SEEDGEN_SPEC: &str = "cannot modify spec, cr must be deleted and recreated";
-const IBU_NAME: &str = "ibu is a singleton, metadata.name must be 'upgrade'";
-const IBU_STAGE: &str = "the stage transition is not permitted. Please refer to status.validNextStages for valid transitions. If status.validNextStages is not present, it indicates that no transitions are currently allowed";
-
-fn cel(object: &Value, old: Option<&Value>) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut unless = |holds: bool, message: &str| {
-        if !holds {
-            faults.push(message.to_owned());
-        }
-    };
-    let name = object["metadata"]["name"].as_str();
-    match object["kind"].as_str() {
-        Some("SeedGenerator") => {
-            unless(name == Some("seedimage"), SEEDGEN_NAME);
-            // A transition rule: it applies when the field was there before and is there now.
-            let both = old.map(|old| (&old["spec"], &object["spec"]));
-            unless(
-                both.is_none_or(|(a, b)| a.is_null() || b.is_null() || a == b),
-                SEEDGEN_SPEC,
-            );
-        }
-        Some("ImageBasedUpgrade") => {
-            unless(name == Some("upgrade"), IBU_NAME);
-            if let Some(old) = old.filter(|old| !old["status"].is_null()) {
-                let conditions = old["status"]["conditions"].as_array();
-                let idle = conditions
-                    .into_iter()
-                    .flatten()
-                    .any(|c| c["type"] == "Idle" && c["status"] == "True");
-                let to_idle = object["spec"]["stage"] == "Idle";
-                for field in [
-                    "seedImageRef",
-                    "oadpContent",
-                    "extraManifests",
-                    "autoRollbackOnFailure",
-                ] {
-                    let same = old["spec"][field] == object["spec"][field];
-                    unless(
-                        idle || to_idle || same,
-                        &format!("can not change spec.{field} while ibu is in progress"),
-                    );
-                }
-                let stages = old["status"]["validNextStages"].as_array();
-                let valid = stages.is_some_and(|s| s.contains(&object["spec"]["stage"]));
-                let stays = !object["spec"]["stage"].is_null()
-                    && old["spec"]["stage"] == object["spec"]["stage"];
-                unless(valid || stays, IBU_STAGE);
-            }
-        }
-        _ => {}
-    }
-    faults
 }
