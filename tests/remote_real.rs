@@ -482,9 +482,12 @@ async fn push_rights_leave_nothing_behind() {
 /// Names of all files below.
 fn walk(dir: &Path) -> Vec<String> {
     let entries = fs_err::read_dir(dir).map(|d| d.flatten().collect::<Vec<_>>());
-    let below = |e: fs_err::DirEntry| match e.path().is_dir() {
-        true => walk(&e.path()),
-        false => vec![e.file_name().to_string_lossy().into_owned()],
+    let below = |e: fs_err::DirEntry| {
+        if e.path().is_dir() {
+            walk(&e.path())
+        } else {
+            vec![e.file_name().to_string_lossy().into_owned()]
+        }
     };
     entries
         .unwrap_or_default()

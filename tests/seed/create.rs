@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use snoforge::seed::facts::paths;
 
-use crate::apiserver::Fault;
+use crate::apiserver::{End, Fault};
 use crate::facts::{PASSWORD, base64};
 use crate::lab::{GENERATOR, GENERATORS, Lab, SANITIZED, SECRET, SECRETS, failed, step};
 use crate::{run, shared};
@@ -32,7 +32,12 @@ fn image(lab: &Lab, process: &mut crate::lab::Process<'_>, push: bool) {
         Fault::Status(404, "the server could not find the requested resource"),
     );
     lab.server.open();
+    let asked = lab.asked(&format!("GET {GENERATORS}?"));
+    process.until("a look", |lab| {
+        lab.asked(&format!("GET {GENERATORS}?")) > asked
+    });
     lab.server.heal();
+    lab.server.renew_certificate();
     restore(lab, object);
 }
 
@@ -79,7 +84,6 @@ fn a_generation_from_start_to_end() {
     process.knows(8);
     lab.says(&conditions("completed")[0]);
     let run = process.end().expect(0);
-    eprintln!("{}\n{}", run.stderr, run.stdout);
     let document = run.json();
     assert_eq!(document["verdict"], "completed");
     assert_eq!(document["image"]["info"]["cluster_name"], "mysno");
@@ -151,8 +155,44 @@ fn killed_at_every_step_it_goes_on_and_applies_nothing_twice() {
     process.kill();
     lab.server.close();
     process = lab.start(&status);
-    process.until("the silence", |lab| lab.state("lostSince").is_string());
+    process.says("the cluster does not answer, as it does during the imaging: no connection: ");
     process.kill();
+    lab.server.open();
+    // Everything that an API server says before it is one again.
+    for (fault, said) in [
+        (Fault::Status(401, ""), "401 Unauthorized"),
+        (Fault::Status(403, "forbidden"), "403 Forbidden"),
+        (
+            Fault::Status(404, "the server could not find the requested resource"),
+            "404 Not Found",
+        ),
+        (
+            Fault::Status(429, "too many requests"),
+            "429 Too Many Requests",
+        ),
+        (
+            Fault::Status(500, "etcdserver: leader changed"),
+            "500 Internal Server Error",
+        ),
+        (Fault::Status(503, "starting"), "503 Service Unavailable"),
+        (Fault::Cut, "the answer was cut"),
+        (Fault::Garbage, "the answer is no JSON object"),
+    ] {
+        lab.server.fault("/", fault);
+        process = lab.start(&status);
+        process.says(said);
+        process.kill();
+        lab.server.heal();
+    }
+    lab.server.change_certificate();
+    process = lab.start(&status);
+    process.says("the cluster does not answer, as it does during the imaging: TLS: ");
+    process.kill();
+    lab.server.renew_certificate();
+    process = lab.start(&status);
+    process.says("the SeedGenerator is not restored yet");
+    process.kill();
+    lab.server.close();
     process = lab.start(&create);
     lab.pushes();
     process.until("the image", |lab| lab.state("image").is_string());
@@ -376,6 +416,60 @@ fn a_cluster_that_never_comes_back_passes_a_deadline() {
 }
 
 #[test]
+fn other_deadlines_pass_too_and_the_run_goes_on() {
+    let Some(lab) = Lab::new() else { return };
+    let with = |args: Vec<String>, more: &[&str]| {
+        let more = more.iter().map(|s| (*s).to_owned());
+        args.into_iter().chain(more).collect::<Vec<_>>()
+    };
+    let passed = |run: crate::Run, deadline: &str| {
+        let document = run.expect(5).json();
+        assert_eq!(document["deadline"], deadline, "{document}");
+        assert_eq!(lab.state("ended"), Value::Null);
+    };
+    // Away before anything can be imaged.
+    let mut process = lab.start(&with(lab.create(), &["--return-timeout", "2s"]));
+    process.until("the SeedGenerator", |lab| lab.state("uid").is_string());
+    lab.says(&step(3));
+    process.knows(3);
+    lab.server.close();
+    passed(process.end(), "unreachable");
+    lab.server.open();
+    lab.says(&step(2));
+    let run = lab.run(&with(lab.status(), &["--watch", "--health-timeout", "1s"]));
+    assert!(
+        run.stderr
+            .contains("restarted at step 3 and is at step 2 again"),
+        "{}",
+        run.stderr
+    );
+    passed(run, "health");
+    lab.says(&step(3));
+    let mut short = with(lab.status(), &["--watch"]);
+    let total = short.iter().position(|a| a == "--timeout").unwrap() + 1;
+    short[total] = "1s".to_owned();
+    passed(lab.run(&short), "total");
+    // A short absence is none.
+    let mut process = lab.start(&lab.create());
+    lab.says(&step(4));
+    process.knows(4);
+    lab.server.fault("/", Fault::Status(503, "starting"));
+    lab.server.end_watches(End::Broken);
+    process.says("the cluster does not answer: ");
+    lab.server.heal();
+    process.says("the cluster answers again");
+    // A registry that is away is said once.
+    drop(process);
+    let mut object = lab.cleans();
+    object["spec"]["seedImage"] = "127.0.0.1:1/sno1/seed:1".into();
+    lab.set_state("seedImage", object["spec"]["seedImage"].clone());
+    lab.server.put(GENERATOR, &object);
+    let mut process = lab.start(&with(lab.status(), &["--watch"]));
+    process.says("warning: registry: ");
+    drop(process);
+}
+
+#[test]
 fn an_interrupted_run_says_how_to_go_on() {
     let Some(lab) = Lab::new() else { return };
     let mut process = lab.start(&lab.create());
@@ -459,6 +553,17 @@ fn what_cannot_work_is_refused_before_anything_is_applied() {
     let no_yes: Vec<_> = lab.create().into_iter().filter(|a| a != "--yes").collect();
     refused(&no_yes, 2, "no terminal to ask on");
     refused(&with(&["--dry-run"]), 0, "seedImage: ");
+    // Values from a file, with the credentials beside it; a flag beats it.
+    fs_err::create_dir(lab.path("site")).unwrap();
+    fs_err::copy(lab.path("auth.json"), lab.path("site/push.json")).unwrap();
+    let seed = "apiVersion: snoforge.io/v1\nkind: Seed\nimage: {seedImage: quay.io/a/seed:1, authfile: push.json}\n";
+    fs_err::write(lab.path("site/seed.yaml"), seed).unwrap();
+    let flags = ["--authfile", "auth.json"];
+    let mut file: Vec<_> = with(&["--dry-run", "-c", "site/seed.yaml"]);
+    file.retain(|a| !flags.contains(&a.as_str()));
+    refused(&file, 0, "seedImage: ");
+    file.retain(|a| *a != lab.image && a != "--seed-image");
+    refused(&file, 2, "site/seed.yaml:3:");
     lab.login("wrong");
     refused(&lab.create(), 5, "access refused");
     lab.login("hunter2");

@@ -1,10 +1,6 @@
 //! A seed cluster for `seed create`: an API server with what preflight reads, a registry with a password, a real seed image, the
 //! program as a process that can be killed, and lifecycle-agent's part played by the test. Nothing sleeps to be in time: the state
 //! file tells what the program has seen.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the program under test is killed, which crate::exec does not do"
-)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -26,7 +22,7 @@ pub(crate) const SECRET: &str = "/api/v1/namespaces/openshift-lifecycle-agent/se
 /// What lifecycle-agent puts in place of the pull secret.
 pub(crate) const SANITIZED: &str = r#"{"auths":{"registry.connect.redhat.com":{"username":"empty","password":"empty","auth":"ZW1wdHk6ZW1wdHk=","email":""}}}"#;
 /// A loaded machine is slow; nothing takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Steps 1 to 8, as lifecycle-agent says them.
 const MESSAGES: [&str; 8] = [
@@ -101,6 +97,12 @@ pub(crate) fn failed(text: &str) -> Value {
     ])
 }
 
+fn with_times(flags: &[&str]) -> Vec<String> {
+    let more = "--kubeconfig kubeconfig --authfile auth.json --tls-verify=false --output json --poll 1s --timeout 10m";
+    let all = flags.iter().copied().chain(more.split(' '));
+    all.map(str::to_owned).collect()
+}
+
 impl Lab {
     /// `None`, with the reason printed, where something is not installed.
     pub(crate) fn new() -> Option<Self> {
@@ -148,18 +150,13 @@ impl Lab {
     /// Flags of `create`, with short times.
     pub(crate) fn create(&self) -> Vec<String> {
         let flags = ["seed", "create", "--seed-image", &self.image, "--yes"];
-        self.with_times(&flags)
+        with_times(&flags)
     }
 
     /// Flags of `status`, with the same.
+    #[expect(clippy::unused_self, reason = "called like `create`")]
     pub(crate) fn status(&self) -> Vec<String> {
-        self.with_times(&["seed", "status"])
-    }
-
-    fn with_times(&self, flags: &[&str]) -> Vec<String> {
-        let more = "--kubeconfig kubeconfig --authfile auth.json --tls-verify=false --output json --poll 1s --timeout 10m";
-        let all = flags.iter().copied().chain(more.split(' '));
-        all.map(str::to_owned).collect()
+        with_times(&["seed", "status"])
     }
 
     pub(crate) fn run(&self, args: &[String]) -> Run {
@@ -261,6 +258,14 @@ impl Process<'_> {
     pub(crate) fn knows(&mut self, step: usize) {
         self.until(&format!("step {step}"), |lab| {
             lab.state("step") == json!(step)
+        });
+    }
+
+    /// Waits until it has said something on stderr.
+    pub(crate) fn says(&mut self, text: &str) {
+        self.until(text, |lab| {
+            let said = fs_err::read_to_string(lab.path("stderr")).unwrap();
+            said.contains(text)
         });
     }
 

@@ -1,6 +1,7 @@
 //! Follows a seed generation: cluster, registry and clock into the state machine, its lines to the user, its state to the file.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +15,7 @@ use crate::cli::exit::{Exit, Failure, unreadable};
 use crate::cli::values;
 use crate::cluster::{self, Client, Seen};
 use crate::io::atomic;
-use crate::oci::{Digest, ImageSource as _, Reference, SourceErrorKind};
+use crate::oci::{Digest, ImageSource as _, Reference, SourceError, SourceErrorKind};
 use crate::progress::Event as Progress;
 use crate::remote;
 use crate::seed::imaging::{self, Event, Limits, Line, State, Verdict, Watch};
@@ -86,6 +87,8 @@ pub(super) struct Follow<'a> {
     pub(super) registry: Option<&'a remote::Client>,
     pub(super) file: Option<StateFile<'a>>,
     pub(super) wait: &'a Wait,
+    /// Whether it was said that the registry does not answer.
+    pub(super) complained: AtomicBool,
 }
 
 impl Follow<'_> {
@@ -104,13 +107,21 @@ impl Follow<'_> {
         while *watch.verdict() == Verdict::GoingOn {
             tokio::select! {
                 event = events.next() => {
-                    if let Some(event) = event {
-                        self.take(&mut watch, event).await?;
+                    let Some(event) = event else { continue };
+                    tokio::select! {
+                        taken = self.take(&mut watch, event) => taken?,
+                        () = stop.cancelled() => {}
                     }
                 }
                 _ = clock.tick() => self.note(&mut watch, None)?,
                 () = stop.cancelled() => return Err(self.interrupted(&watch)),
             }
+        }
+        // The last look at the registry may be a poll ago.
+        if matches!(watch.verdict(), Verdict::DeadlinePassed { .. })
+            && let Some(image) = self.look(watch.state()).await
+        {
+            self.note(&mut watch, Some(&image))?;
         }
         Ok(watch)
     }
@@ -188,9 +199,11 @@ impl Follow<'_> {
 
     /// The tag, again and again, whenever it names something else.
     fn images(&self, state: &State) -> BoxStream<'_, Event> {
-        let state = state.clone();
-        let poll = stream::unfold((state, None), move |(state, last)| async move {
-            tokio::time::sleep(self.wait.poll).await;
+        let mut clock = tokio::time::interval(self.wait.poll);
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let begin = (state.clone(), None, clock);
+        let poll = stream::unfold(begin, move |(state, last, mut clock)| async move {
+            clock.tick().await;
             let found = self.tagged(&state).await;
             let event = if found.is_some() && found != last {
                 self.look(&state).await
@@ -198,7 +211,7 @@ impl Follow<'_> {
                 None
             };
             let last = if event.is_some() { found } else { last };
-            Some((event, (state, last)))
+            Some((event, (state, last, clock)))
         });
         if self.registry.is_some() {
             poll.filter_map(futures_util::future::ready).boxed()
@@ -210,8 +223,10 @@ impl Follow<'_> {
     async fn tagged(&self, state: &State) -> Option<Digest> {
         let reference: Reference = state.seed_image.parse().ok()?;
         let found = self.registry?.resolve(&reference).await;
-        // A registry that does not answer may answer the next time: the verdict says when it never did.
-        found.ok().map(|found| found.digest)
+        found
+            .map_err(|e| self.complain(&e))
+            .ok()
+            .map(|found| found.digest)
     }
 
     /// What the tag names now, and whether it is a seed image of this cluster.
@@ -228,11 +243,20 @@ impl Follow<'_> {
                     digest: seed.digest,
                 })
             }
-            Err(Error::Source(error)) if error.kind == SourceErrorKind::NotFound => None,
-            Err(error) => {
-                tracing::debug!(image = state.seed_image, %error, "no look at the registry");
+            Err(Error::Source(error)) => {
+                self.complain(&error);
                 None
             }
+            // Not even an image: said when it is looked at in the end.
+            Err(_) => None,
+        }
+    }
+
+    /// Says once that the registry does not answer: it may the next time. Most of the time there is no image yet.
+    fn complain(&self, error: &SourceError) {
+        let expected = error.kind == SourceErrorKind::NotFound;
+        if !expected && !self.complained.swap(true, Ordering::Relaxed) {
+            self.report(Progress::Warning(&printable(&format!("registry: {error}"))));
         }
     }
 }

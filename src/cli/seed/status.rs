@@ -1,6 +1,7 @@
 //! `seed status`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde_json::json;
@@ -71,6 +72,7 @@ impl Status {
                 registry: file.map(|_| &registry),
                 file,
                 wait: &self.wait,
+                complained: AtomicBool::default(),
             };
             let watch = Watch::new(state, self.wait.limits(), today());
             let watch = if watch.state().ended.is_some() {

@@ -133,7 +133,7 @@ mod tests {
         // Of a run before this one, which an operator of another version left.
         assert_eq!(
             seen(
-                json!([running, {"type": "SeedGenCompleted", "status": "False", "reason": "InProgress"}])
+                &json!([running, {"type": "SeedGenCompleted", "status": "False", "reason": "InProgress"}])
             ),
             Phase::Step(Some(4))
         );

@@ -92,15 +92,20 @@ impl Watch {
         &self.verdict
     }
 
-    /// Takes an event; gives what there is to say about it. After the verdict events change nothing.
+    /// Takes an event; gives what there is to say about it. After the verdict events change nothing, but that after a deadline an
+    /// image that turns up still counts.
     pub fn take(&mut self, event: &Event, now: Timestamp) -> Vec<Line> {
-        if self.verdict == Verdict::GoingOn {
-            match event {
-                Event::Object(object) => self.object(Seen::new(object), now),
-                Event::Absent => self.absent(now),
-                Event::Lost(reason) => self.lost(reason, now),
-                Event::Image { digest, good } => self.image(digest, *good),
+        match (&self.verdict, event) {
+            (Verdict::GoingOn, Event::Object(object)) => self.object(Seen::new(object), now),
+            (Verdict::GoingOn, Event::Absent) => self.absent(now),
+            (Verdict::GoingOn, Event::Lost(reason)) => self.lost(reason, now),
+            (Verdict::GoingOn, Event::Image { digest, good }) => self.image(digest, *good),
+            (Verdict::DeadlinePassed { deadline }, Event::Image { digest, good }) => {
+                let deadline = *deadline;
+                self.image(digest, *good);
+                self.end_at(deadline);
             }
+            _ => {}
         }
         self.tick(now)
     }

@@ -8,9 +8,11 @@
 mod apply;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 pub(super) use apply::settle;
 
@@ -84,6 +86,14 @@ struct Run<'a> {
     generator: SeedGenerator,
 }
 
+/// A generation that lifecycle-agent works on.
+struct Begun {
+    state: State,
+    /// The SeedGenerator, when it was created just now.
+    created: Option<Value>,
+    stop: CancellationToken,
+}
+
 impl Create {
     pub(super) fn run(mut self: Box<Self>, context: &Context) -> Result<(), Failure> {
         // Said before anything is read or asked: the right kubeconfig may be on another machine.
@@ -121,16 +131,10 @@ impl Create {
 impl Run<'_> {
     async fn run(mut self) -> Result<(), Failure> {
         let file = StateFile(&self.flags.state);
-        let (state, created) = match self.earlier(file).await? {
-            Some(state) => {
-                let place = file.0.display();
-                self.context.say(&format!(
-                    "going on from {place}: the SeedGenerator is there already"
-                ));
-                (state, None)
-            }
+        let begun = match self.earlier(file).await? {
+            Some(begun) => begun,
             None => match self.begin(file).await? {
-                Some((state, object)) => (state, Some(Event::Object(object))),
+                Some(begun) => begun,
                 None => return Ok(()),
             },
         };
@@ -140,13 +144,14 @@ impl Run<'_> {
             registry: Some(&self.registry),
             file: Some(file),
             wait: &self.flags.wait,
+            complained: AtomicBool::default(),
         };
-        let stop = on_interrupt();
-        let mut watch = Watch::new(state, self.flags.wait.limits(), today());
-        if let Some(created) = created {
-            follow.take(&mut watch, created).await?;
+        let limits = self.flags.wait.limits();
+        let mut watch = Watch::new(begun.state, limits, today());
+        if let Some(object) = begun.created {
+            follow.take(&mut watch, Event::Object(object)).await?;
         }
-        let watch = follow.run(watch, &stop).await?;
+        let watch = follow.run(watch, &begun.stop).await?;
         let outcome = Outcome {
             context: self.context,
             client: &self.client,
@@ -157,8 +162,8 @@ impl Run<'_> {
     }
 
     /// A generation that was begun and has not ended.
-    async fn earlier(&self, file: StateFile<'_>) -> Result<Option<State>, Failure> {
-        let Some(state) = file.load()? else {
+    async fn earlier(&self, file: StateFile<'_>) -> Result<Option<Begun>, Failure> {
+        let Some(state) = file.load()?.filter(|_| !self.flags.dry_run) else {
             return Ok(None);
         };
         let image = self.generator.image.to_string();
@@ -171,18 +176,32 @@ impl Run<'_> {
             return Ok(None);
         }
         let state = settle(&self.client, file, state).await?;
-        Ok(state.applied.is_some().then_some(state))
+        if state.applied.is_none() {
+            return Ok(None);
+        }
+        let place = file.0.display();
+        self.context.say(&format!(
+            "going on from {place}: the SeedGenerator was created already"
+        ));
+        Ok(Some(Begun {
+            state,
+            created: None,
+            stop: on_interrupt(),
+        }))
     }
 
     /// Everything up to the SeedGenerator's creation; `None` after `--dry-run`.
-    async fn begin(
-        &mut self,
-        file: StateFile<'_>,
-    ) -> Result<Option<(State, serde_json::Value)>, Failure> {
+    async fn begin(&mut self, file: StateFile<'_>) -> Result<Option<Begun>, Failure> {
         let facts = live::facts(&self.client).await?;
         let checked = preflight::run(&facts, self.flags.r#for.into());
         if !checked.ok {
             report::report(self.context, &checked)?;
+        }
+        let cluster = facts.cluster();
+        if cluster.is_empty() {
+            let message =
+                "the cluster does not tell its name (ConfigMap kube-system/cluster-config-v1)";
+            return Err(Failure::new(Exit::Verification, message));
         }
         // Wherever the operator runs, it reads the Secret there only.
         if let Some(namespace) = facts.operator_namespace() {
@@ -197,9 +216,10 @@ impl Run<'_> {
         self.registry.try_push(image).await?;
         let old_digest = tagged(&self.registry, image).await?;
         if !self.flags.yes {
-            let cluster = facts.cluster();
             confirm_word(cluster.split('.').next().unwrap_or_default())?;
         }
+        // From here on an interruption says how to go on.
+        let stop = on_interrupt();
         let backup = &self.flags.backup;
         pull_secret::back_up(&self.client, backup).await?;
         let leftovers = checked
@@ -208,7 +228,7 @@ impl Run<'_> {
             .any(|d| d.contains("open-cluster-management"));
         let mut state = State {
             server: self.client.server().to_owned(),
-            cluster: facts.cluster(),
+            cluster,
             seed_image: self.generator.image.to_string(),
             api: self.generator.api,
             namespace: self.generator.namespace.clone(),
@@ -219,7 +239,11 @@ impl Run<'_> {
         };
         file.save(&state)?;
         let object = apply::apply(&self.client, &self.generator, file, &mut state).await?;
-        Ok(Some((state, object)))
+        Ok(Some(Begun {
+            state,
+            created: Some(object),
+            stop,
+        }))
     }
 
     /// The plan, for people.
