@@ -1,6 +1,6 @@
 //! What a command gets from the process: output, progress, environment, clock.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,31 +111,6 @@ impl Context {
     pub fn is_json(&self) -> bool {
         self.output == Output::Json
     }
-}
-
-/// Asks on the terminal for a word that nobody types by habit.
-///
-/// # Errors
-/// There is no terminal, or another word was typed.
-pub(super) fn confirm_word(word: &str) -> Result<(), Failure> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        let failure = Failure::new(
-            Exit::Usage,
-            "no terminal to ask on, and --yes was not given",
-        );
-        return Err(failure.hint("read the plan above, then add --yes"));
-    }
-    let _ = write!(std::io::stderr(), "Type `{word}` to go on: ");
-    let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == word {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::Interrupted,
-        "not confirmed; nothing was written",
-    ))
 }
 
 /// Writes bytes to stdout as they are.

@@ -1,8 +1,10 @@
 //! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
 //! and writes to stdout.
 
+mod confirm;
 mod context;
 mod demo;
+mod disk;
 mod exit;
 mod global;
 mod ignition;
@@ -57,6 +59,9 @@ enum Command {
     /// Seed images for Image-Based Upgrade: manifests, preflight, verification.
     #[command(subcommand)]
     Seed(Box<seed::Seed>),
+    /// Disks: list them, write images onto many at once.
+    #[command(subcommand)]
+    Disk(disk::Disk),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -136,6 +141,7 @@ impl Command {
             Self::Iso(verb) => verb.run(context),
             Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
+            Self::Disk(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

@@ -54,6 +54,12 @@ impl Kubeconfig {
             None => Matcher::from_env(),
         };
         let proxy = proxy.intercept(&config.cluster_url);
+        if proxy
+            .as_ref()
+            .is_some_and(|p| p.uri().scheme_str() != Some("http"))
+        {
+            return Err(source.refuse("the proxy on the way to `server` is no http:// URL"));
+        }
         source.server(&config.cluster_url)?;
         if config.cluster_url.scheme_str() == Some("http") {
             // The system's certificates are of no use and need not be there.

@@ -6,9 +6,9 @@
 //!
 //! It stands on `kube`: its kubeconfig, TLS, credentials, request paths and event types, on hyper. Not used are three of its
 //! parts. `kube::Client` takes answers of any size, repeats 429 and 503 for minutes unasked, writes answers it cannot read to
-//! the log, Secrets too, and needs a runtime to be made in: [`transport`] is what kube names for that, its layers on a service
+//! the log, Secrets too, and needs a runtime to be made in: `transport` is what kube names for that, its layers on a service
 //! of one's own. `kube::Api` asks for kinds, and we have paths. `kube-runtime`'s watcher hides a 503, and how an API goes away
-//! and comes back is what our watchers show: [`watch`] tells every failure.
+//! and comes back is what our watchers show: `watch` tells every failure.
 //!
 //! Invariants: keys and tokens are in no `Debug`, no message; a kubeconfig whose credentials this room does not know is refused
 //! before anything is sent; redirects are not followed, so a token goes to its server only; every answer has a limit of size

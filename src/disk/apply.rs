@@ -30,6 +30,7 @@ use ends::{Saved, erase};
 
 mod ends;
 mod splice;
+pub(super) use splice::next_data;
 pub(super) mod table;
 
 /// udev may probe the disk for a moment when we come.
@@ -159,12 +160,7 @@ impl<'a> Job<'a> {
                 nodes.collect()
             };
             for path in free {
-                let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
-                fs_err::OpenOptions::new()
-                    .read(true)
-                    .custom_flags(exclusive)
-                    .open(&path)
-                    .map_err(DiskError::io("open", &path))?;
+                exclusive(fs_err::OpenOptions::new().read(true), &path)?;
             }
         }
         let (size, sector) = (plan.device.size_bytes, plan.device.sector_bytes);
@@ -371,7 +367,15 @@ fn extents(partitions: &[Partition]) -> Vec<kernel::Extent> {
     partitions.iter().map(extent).collect()
 }
 
-fn lock(disk: &File, path: &Path) -> Result<(), DiskError> {
+/// Opens a device so that nobody can mount it, swap on it or build on it meanwhile; fails when somebody does.
+pub(super) fn exclusive(options: &mut fs_err::OpenOptions, path: &Path) -> Result<File, DiskError> {
+    let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
+    let opened = options.custom_flags(exclusive).open(path);
+    opened.map_err(DiskError::io("open", path))
+}
+
+/// Takes the lock by which udev and other tools of ours know that somebody writes.
+pub(super) fn lock(disk: &File, path: &Path) -> Result<(), DiskError> {
     for tries_left in (0..LOCK_TRIES).rev() {
         match rustix::fs::flock(disk, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(()),

@@ -209,6 +209,30 @@ pub enum DiskError {
         /// The reason.
         source: gptman::Error,
     },
+    /// An image to be written that is no file, or has no bytes.
+    #[error("{0} is no image file, or is empty")]
+    NotAnImage(PathBuf),
+    /// A disk that was named twice, or is the image itself.
+    #[error("{0} is named more than once")]
+    NamedTwice(PathBuf),
+    /// An image does not fit.
+    #[error("{path} has {}, the image {}", human(*.size_bytes), human(*.needed_bytes))]
+    TooSmall {
+        /// The disk.
+        path: PathBuf,
+        /// Its size.
+        size_bytes: u64,
+        /// What is needed.
+        needed_bytes: u64,
+    },
+    /// A disk reads back other bytes than were written.
+    #[error("{path} does not keep what is written to it: {found}")]
+    NotKept {
+        /// The disk.
+        path: PathBuf,
+        /// Where they differ.
+        found: String,
+    },
     /// The second reader sees something else than what was written.
     #[error("{path} read back wrong: {found}")]
     ReadBack {
@@ -296,6 +320,9 @@ impl DiskError {
             | Self::BadLabel { .. }
             | Self::KeepNotFound { .. }
             | Self::DataNotFound { .. }
+            | Self::NotAnImage(_)
+            | Self::NamedTwice(_)
+            | Self::TooSmall { .. }
             | Self::NothingToRemove { .. } => Category::Usage,
             Self::IsMapped(_) | Self::CannotPopulate { .. } => Category::Unsupported,
             Self::ReadOnly(_)
@@ -307,7 +334,7 @@ impl DiskError {
             | Self::Mount { .. }
             | Self::NoNode { .. } => Category::Environment,
             Self::Io { .. } | Self::Table { .. } => Category::Io,
-            Self::ReadBack { .. } => Category::Verification,
+            Self::ReadBack { .. } | Self::NotKept { .. } => Category::Verification,
             Self::NotRolledBack { cause, .. } => cause.category(),
         }
     }
@@ -359,6 +386,12 @@ impl DiskError {
             },
             Self::ReadBack { .. } => {
                 "the old partition table was put back; suspect the disk or its cable"
+            }
+            Self::NotAnImage(_) => "name a raw disk image, as it goes onto the disk byte for byte",
+            Self::NamedTwice(_) => "name each disk once",
+            Self::TooSmall { .. } => "take a larger disk",
+            Self::NotKept { .. } => {
+                "do not use this disk; try another port or cable, then another disk"
             }
             Self::NoNode { .. } => "run `partprobe` or reconnect the disk, then run again",
             Self::NotRolledBack { .. } => {

@@ -3,6 +3,7 @@
 //! ```text
 //! Selector ─ find ─→ Device ─ read ─→ Contents ─ plan ─→ Plan ─ apply ─→ Applied
 //!            sysfs, /proc      GPT, MBR, magics   pure       gptman, mkfs, fatfs
+//! image + Devices ─ WritePlan::new ─→ WritePlan ─ run ─→ WriteReport
 //! ```
 //!
 //! Formats: GPT (UEFI 2.10 section 5), sysfs block ABI (`Documentation/ABI/stable/sysfs-block`), the superblock magics of libblkid.
@@ -27,6 +28,7 @@ mod plan;
 mod populate;
 mod reclaim;
 mod request;
+mod write;
 
 pub use apply::{Applied, Made, Populate, apply};
 pub use contents::{Contents, Gpt, Partition, Signature, Table, read};
@@ -36,6 +38,7 @@ pub use mount::{Access, Mounted, Volume, volume};
 pub use plan::{NewPartition, Plan, plan, plan_reset};
 pub use reclaim::plan_remove;
 pub use request::{Filesystem, Label, Request};
+pub use write::{WriteOutcome, WritePlan, WriteReport};
 
 /// One mebibyte: the alignment of everything we make.
 pub const MIB: u64 = 1 << 20;

@@ -162,7 +162,8 @@ pub fn plan_reset(device: &Device, contents: &Contents, keep: &str) -> Result<Pl
     })
 }
 
-fn refuse_device(device: &Device) -> Result<(), DiskError> {
+/// What cannot be written as a whole.
+pub(super) fn refuse_device(device: &Device) -> Result<(), DiskError> {
     refuse_kind(device)?;
     if device.uses.is_empty() {
         return Ok(());

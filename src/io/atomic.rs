@@ -8,6 +8,9 @@ use std::path::Path;
 use nix::errno::Errno;
 use tempfile::NamedTempFile;
 
+/// How the name of a temporary file begins: one that a killed process left may be removed.
+pub const PREFIX: &str = ".tmp-";
+
 /// Replaces `path` with `contents` (mode 0644).
 ///
 /// # Errors
@@ -54,7 +57,7 @@ fn replace(
     let directory = parent(path);
     // The crate's error names the temporary file, which nobody asked for.
     let mut temporary =
-        NamedTempFile::with_prefix_in(".tmp-", directory).map_err(|e| with_path(bare(&e)))?;
+        NamedTempFile::with_prefix_in(PREFIX, directory).map_err(|e| with_path(bare(&e)))?;
     let mut buffered = io::BufWriter::new(temporary.as_file_mut());
     fill(&mut buffered).map_err(with_path)?;
     buffered.flush().map_err(with_path)?;

@@ -84,6 +84,14 @@ pub enum StoreError {
         /// Bytes free.
         have: u64,
     },
+    /// A delta came to a disk that does not hold what it builds on.
+    #[error("{path}: {lost} blobs are neither there nor in the delta", path = .path.display())]
+    NotTheBase {
+        /// The destination.
+        path: PathBuf,
+        /// How many are in neither.
+        lost: usize,
+    },
     /// Of two data directories that must be apart, one is or contains the other.
     #[error("{inner} is {}", if .inner == .outer { "given twice".to_owned() } else { format!("the same as, or inside, {}", .outer.display()) })]
     Overlap {
@@ -141,6 +149,9 @@ impl StoreError {
             Self::NoSpace { .. } => {
                 Some("free space, or use a larger partition; nothing was written there")
             }
+            Self::NotTheBase { .. } => Some(
+                "this delta was made for a disk with another image set: copy the whole data directory instead; nothing was written there",
+            ),
             Self::Overlap { .. } => Some("name each directory once, and none inside another"),
             Self::AmbiguousName(_) | Self::Export { .. } | Self::Io { .. } => None,
         }

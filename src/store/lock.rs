@@ -1,11 +1,14 @@
 //! The writer's lock: one process at a time changes a store.
 //!
 //! `flock(2)` on `DIR/.lock`: the kernel drops it with the process, so that a crash leaves nothing to clean up. Readers do
-//! not take it. The file stays; its presence means nothing.
+//! not take it. The file stays; its presence means nothing. Who has the lock first removes the temporary files that a killed
+//! writer left: nobody is about to name them any more.
 
 use std::fs::TryLockError;
 
+use super::verify::entries;
 use super::{Store, StoreError};
+use crate::io::atomic::PREFIX;
 
 /// The right to change a store; released on drop.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ impl Store {
     /// Takes the writer's lock, without waiting.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when another process (or another lock of this one) holds it.
+    /// [`StoreError::Busy`] when another process (or another lock of this one) holds it; what a killed writer left cannot be removed.
     pub fn lock(&self) -> Result<StoreLock, StoreError> {
         let path = self.root().join(".lock");
         let file = fs_err::OpenOptions::new()
@@ -27,10 +30,26 @@ impl Store {
             .open(&path)
             .map_err(StoreError::io("open", &path))?;
         match file.file().try_lock() {
-            Ok(()) => Ok(StoreLock { _file: file }),
+            Ok(()) => {
+                self.sweep()?;
+                Ok(StoreLock { _file: file })
+            }
             Err(TryLockError::WouldBlock) => Err(StoreError::Busy(self.root().to_owned())),
             Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
         }
+    }
+
+    fn sweep(&self) -> Result<(), StoreError> {
+        let own = ["", "bin", "files"].map(|name| self.root().join(name));
+        for directory in own.into_iter().chain([self.layout_dir()]) {
+            for (path, meta) in entries(&directory)? {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if meta.is_file() && name.starts_with(PREFIX) {
+                    fs_err::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Keeps writers away while the store is read, without writing: readers share this lock. `None` where there is none to take:
@@ -53,6 +72,21 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path()).unwrap();
+        let left = [dir.path().join(".tmp-a"), store.layout_dir().join(".tmp-b")];
+        for path in &left {
+            fs_err::write(path, "x").unwrap();
+        }
+        fs_err::write(dir.path().join(".tmp"), "somebody's").unwrap();
+        let lock = store.lock().unwrap();
+        assert!(left.iter().all(|path| !path.exists()));
+        assert!(dir.path().join(".tmp").exists());
+        drop(lock);
+    }
 
     #[test]
     fn second_writer_is_refused_until_the_first_is_done() {

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/
 //! ├── snoforge.json           format version, inventory digest, groups        [`Header`]
+//! ├── delta.json              only in a delta: what it leaves out             [`Delta`]
 //! ├── imageset.yaml  inventory.json  mapping.txt  …
 //! ├── .lock                   held by the one process that writes             [`StoreLock`]
 //! ├── .partial/<hex>          blobs on their way; file length = bytes written so far. A copy also has `file-<hex>`: other files
@@ -15,6 +16,7 @@
 //! Readers ([`Store::open`]) write nothing, so a store on read-only media works.
 
 mod copy;
+mod delta;
 mod export;
 mod header;
 mod index;
@@ -29,6 +31,7 @@ mod source;
 mod verify;
 
 pub use copy::{CopyOutcome, CopyPlan, CopyReport, CopyTarget, Refused};
+pub use delta::Delta;
 pub use export::{artefact_name, dir_tgz, docker_archive, oci_archive};
 pub use header::{FORMAT, Header};
 pub use index::{IndexEntry, REF_NAME};

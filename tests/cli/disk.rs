@@ -81,3 +81,57 @@ fn a_reset_with_nothing_to_remove_is_done_already() {
     let told = run(home.path(), &[&line[..], &["--output", "json"]].concat()).expect(0);
     assert!(told.json()["applied"].is_null());
 }
+
+#[test]
+fn disks_are_listed() {
+    let home = tempfile::tempdir().unwrap();
+    let listed = run(home.path(), &["disk", "list", "--output", "json"]).expect(0);
+    for disk in listed.json().as_array().unwrap() {
+        assert!(disk["device"]["size_bytes"].as_u64().unwrap() > 0);
+    }
+    run(home.path(), &["disk", "list"]).expect(0);
+}
+
+#[test]
+fn an_image_is_written_after_the_names_were_typed() {
+    if !installed(&["script"]) {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    fs_err::write(home.path().join("stick.img"), vec![7; 3 << 20]).unwrap();
+    for name in ["one", "two"] {
+        fs_err::write(home.path().join(name), vec![0; 4 << 20]).unwrap();
+    }
+    let line = ["disk", "write", "stick.img", "one", "two"];
+    let unasked = run(home.path(), &line).expect(2);
+    assert!(
+        unasked.stderr.contains("everything on"),
+        "the plan comes first"
+    );
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    run(home.path(), &[&line[..], &["--dry-run"]].concat()).expect(0);
+    let written = |name: &str| {
+        fs_err::read(home.path().join(name)).unwrap()[..3 << 20]
+            .iter()
+            .all(|b| *b == 7)
+    };
+    assert!(!written("one"));
+    let program = env!("CARGO_BIN_EXE_snoforge");
+    let typed = |answer: &str| {
+        let command = format!(
+            "cd {} && {program} {}",
+            home.path().display(),
+            line.join(" ")
+        );
+        let shell = format!("echo '{answer}' | script -qec '{command}' /dev/null");
+        snoforge::exec::run("sh", &["-c", &shell])
+    };
+    assert!(typed("one").is_err());
+    assert!(!written("one"));
+    typed("one two").unwrap();
+    assert!(written("one") && written("two"));
+    let again = [&line[..], &["--yes", "--output", "json"]].concat();
+    let report = &run(home.path(), &again).expect(0).json()["report"];
+    assert_eq!(report["disks"][1]["state"], "was complete");
+    assert_eq!(report["disks"][1]["writtenBytes"], 0);
+}

@@ -14,7 +14,7 @@ use super::{flip_a_bit, skipped, source};
 
 fn run(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_snoforge"))
-        .args(["precache", "copy"])
+        .arg("precache")
         .args(args)
         .stdin(Stdio::null())
         .output()
@@ -39,56 +39,56 @@ fn plan_copy_and_what_goes_wrong() {
     let source = source();
     let (root, a, b) = (source.root(), source.at("a"), source.at("b"));
     let (root, a, b) = (text(&root), text(&a), text(&b));
-    let (plan, _) = expect(&[root, a, b, "--dry-run"], 0);
+    let (plan, _) = expect(&["copy", root, a, b, "--dry-run"], 0);
     assert_eq!(plan["destinations"][1]["missingBytes"], plan["bytes"]);
     assert!(!Path::new(a).exists());
-    let (report, _) = expect(&[root, a, b], 0);
+    let (report, _) = expect(&["copy", root, a, b], 0);
     assert_eq!(report["destinations"][0]["state"], "complete");
     assert_eq!(report["destinations"][0]["copiedBytes"], plan["bytes"]);
     source.assert_whole(Path::new(b));
-    let table = run(&[root, a]);
+    let table = run(&["copy", root, a]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(
         table.contains("DESTINATION") && table.contains("complete"),
         "{table}"
     );
 
-    let (_, said) = expect(&[root, root], 2);
+    let (_, said) = expect(&["copy", root, root], 2);
     assert!(
         said.contains("given twice") && said.contains("hint:"),
         "{said}"
     );
-    let (_, said) = expect(&[root, "/no/such/directory"], 2);
+    let (_, said) = expect(&["copy", root, "/no/such/directory"], 2);
     assert!(
         said.contains("/no/such") && said.contains("hint:"),
         "{said}"
     );
-    expect(&[a, "serial=NO-SUCH-DISK"], 2);
-    expect(&[root, text(&source.at("new.img"))], 2);
-    expect(&[text(source.dir.path()), a], 2);
-    expect(&[root], 2);
+    expect(&["copy", a, "serial=NO-SUCH-DISK"], 2);
+    expect(&["copy", root, text(&source.at("new.img"))], 2);
+    expect(&["copy", text(source.dir.path()), a], 2);
+    expect(&["copy", root], 2);
 
     // One destination is busy, the other is not.
     let store = snoforge::store::Store::open(Path::new(a)).unwrap();
     let held = store.lock().unwrap();
-    let (report, said) = expect(&[root, a, b], 8);
+    let (report, said) = expect(&["copy", root, a, b], 8);
     assert_eq!(report["destinations"][0]["state"], "failed");
     assert_eq!(report["destinations"][1]["state"], "complete");
     assert!(said.contains("in use by another"), "{said}");
-    expect(&[root, a], 4);
+    expect(&["copy", root, a], 4);
     drop(held);
 
     let layer = &source.images[0].blobs[2].0;
     flip_a_bit(&source.store().blob_path(&layer.digest));
     let c = source.at("c");
-    let (report, said) = expect(&[root, text(&c)], 7);
+    let (report, said) = expect(&["copy", root, text(&c)], 7);
     assert_eq!(report["destinations"][0]["state"], "incomplete");
     assert!(
         said.contains("needed by registry.example/ns/docker:1"),
         "{said}"
     );
     // What has it already is not concerned.
-    expect(&[root, a], 0);
+    expect(&["copy", root, a], 0);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn interrupted_it_says_how_to_go_on() {
         );
         assert!(!a.join("oci/index.json").exists());
     }
-    expect(&[text(&root), text(&a)], 0);
+    expect(&["copy", text(&root), text(&a)], 0);
     source.assert_whole(&a);
 }
 
@@ -174,15 +174,15 @@ fn disks_and_image_files_are_mounted_and_unmounted() {
     let (root, one, two) = (text(&root), text(&one), text(&two));
     let mounts = || fs_err::read_to_string("/proc/self/mounts").unwrap();
     let before = mounts();
-    let (report, _) = expect(&[root, one, two], 0);
+    let (report, _) = expect(&["copy", root, one, two], 0);
     assert_eq!(report["destinations"][1]["state"], "complete");
     assert_eq!(
         before.matches("snoforge-").count(),
         mounts().matches("snoforge-").count()
     );
-    let (_, said) = expect(&[root, one, one], 2);
+    let (_, said) = expect(&["copy", root, one, one], 2);
     assert!(said.contains("the same data partition"), "{said}");
-    let (_, said) = expect(&[root, one, "--label", "date"], 2);
+    let (_, said) = expect(&["copy", root, one, "--label", "date"], 2);
     assert!(said.contains("labelled `date`"), "{said}");
     // A mounted one is refused, and not unmounted for the user.
     let attached = Loop::new(&["-P"], one);
@@ -193,10 +193,10 @@ fn disks_and_image_files_are_mounted_and_unmounted() {
     fs_err::create_dir(&at).unwrap();
     let partition = format!("{device}p5");
     exec::run("mount", &[&partition, text(&at)]).unwrap();
-    let refused: Vec<_> = [device, &partition].map(|d| run(&[root, d])).into();
-    let by_directory = run(&[root, text(&at)]);
+    let refused: Vec<_> = [device, &partition].map(|d| run(&["copy", root, d])).into();
+    let by_directory = run(&["copy", root, text(&at)]);
     exec::run("umount", &[text(&at)]).unwrap();
-    let by_partition = run(&[root, &partition]);
+    let by_partition = run(&["copy", root, &partition]);
     drop(attached);
     for output in refused {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -210,10 +210,30 @@ fn disks_and_image_files_are_mounted_and_unmounted() {
     assert_eq!(by_partition.status.code(), Some(0), "{by_partition:?}");
     // From a disk, too.
     let back = source.at("back");
-    expect(&[one, text(&back)], 0);
+    expect(&["copy", one, text(&back)], 0);
     source.assert_whole(&back);
-    let (again, _) = expect(&[two, one], 0);
+    let (again, _) = expect(&["copy", two, one], 0);
     assert_eq!(again["destinations"][0]["copiedBytes"], 0);
     let judged = exec::run("sgdisk", &["-v", one]).unwrap();
     assert!(String::from_utf8_lossy(&judged).contains("No problems found"));
+}
+
+#[test]
+fn a_delta_is_made_and_brought() {
+    let source = source();
+    source.copy(&["site"]);
+    let site = snoforge::store::Store::open(&source.at("site")).unwrap();
+    let layer = &source.images[0].blobs[0].0;
+    fs_err::remove_file(site.blob_path(&layer.digest)).unwrap();
+    let (old, new, delta) = (source.at("site"), source.root(), source.at("delta"));
+    let line = ["delta", text(&old), text(&new), "-o", text(&delta)];
+    let (planned, _) = expect(&[&line[..], &["--dry-run"]].concat(), 0);
+    assert!(planned["destinations"][0]["leftOutBytes"].as_u64().unwrap() > 0);
+    assert!(!delta.exists());
+    expect(&line, 0);
+    expect(&["copy", text(&delta), text(&old)], 0);
+    source.assert_whole(&old);
+    let other = source.at("other");
+    let (_, said) = expect(&["copy", text(&delta), text(&other)], 2);
+    assert!(said.contains("another image set"), "{said}");
 }

@@ -233,3 +233,49 @@ fn stopped_it_keeps_what_it_has() {
     assert!(rest.destinations[0].bytes_written + (2 << 20) == rest.bytes_read);
     source.assert_whole(&a);
 }
+
+#[test]
+fn a_delta_has_what_the_base_lacks_and_makes_it_whole() {
+    let source = source();
+    source.copy(&["site", "other"]);
+    let layers = source.images[0].blobs.iter().map(|(d, _)| &d.digest);
+    let gone: Vec<_> = layers.take(1).cloned().collect();
+    let site = Store::open(&source.at("site")).unwrap();
+    for digest in &gone {
+        fs_err::remove_file(site.blob_path(digest)).unwrap();
+    }
+    let delta = source.at("delta");
+    let plan = CopyPlan::delta(&source.root(), &source.at("site"), &delta).unwrap();
+    assert!(plan.targets()[0].left_out.1 > 0);
+    assert!(plan.run(&Silent, &|| false).destinations[0].settled);
+    let made = Store::open(&delta).unwrap();
+    let report = made.verify(&source.expected, snoforge::store::Depth::Deep, &Silent);
+    assert_eq!(report.findings, [], "what it leaves out is not missing");
+    for (blob, _) in source.images.iter().flat_map(|image| &image.blobs) {
+        let there = made.blob_path(&blob.digest).exists();
+        assert_eq!(there, gone.contains(&blob.digest), "{}", blob.digest);
+    }
+    let again = CopyPlan::delta(&source.root(), &source.at("site"), &delta).unwrap();
+    assert_eq!(again.run(&Silent, &|| false).bytes_read, 0);
+
+    // Elsewhere it is refused, before anything is written.
+    let plan = CopyPlan::new(&delta, &[source.at("site"), source.at("new")]).unwrap();
+    let refused = plan.targets()[1].error.as_ref();
+    assert!(matches!(
+        refused,
+        Some(snoforge::store::StoreError::NotTheBase { .. })
+    ));
+    let report = plan.run(&Silent, &|| false);
+    assert_eq!(report.refused, []);
+    assert!(report.destinations[0].settled && !source.at("new").exists());
+    source.assert_whole(&source.at("site"));
+    assert!(!source.at("site/delta.json").exists());
+
+    // A disk that is whole already takes it too; a delta made whole is a delta no more.
+    let plan = CopyPlan::new(&delta, &[source.at("other")]).unwrap();
+    assert!(plan.run(&Silent, &|| false).destinations[0].settled);
+    source.assert_whole(&source.at("other"));
+    source.copy(&["delta"]);
+    source.assert_whole(&delta);
+    assert!(!delta.join("delta.json").exists());
+}

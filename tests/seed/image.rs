@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use snoforge::oci::Digest;
 use snoforge::seed::facts::{Answer, paths};
 
+use crate::apiserver::ApiServer;
 use crate::facts::{Raw, collect, first, healthy, push};
 use crate::registry::{DockerRegistry, Guard, installed};
 use crate::run;
@@ -239,6 +240,17 @@ fn a_real_image_is_good_and_a_target_is_told() {
     bench
         .verify(&image, &["--facts", "same.json", "--for", "ibi"])
         .expect(0);
+    // The same of a live target.
+    for (version, code) in [("4.18.20", 0), ("4.18.27", 7)] {
+        let mut raw = healthy();
+        first(&mut raw, paths::VERSION)["status"]["desired"]["version"] = json!(version);
+        let target = ApiServer::mutual_tls_with(raw);
+        let file = bench.dir.path().join("target.kubeconfig");
+        fs_err::write(file, target.kubeconfig().to_string()).unwrap();
+        let live = bench.verify(&image, &["--kubeconfig", "target.kubeconfig"]);
+        let live = live.expect(code).json();
+        assert_eq!(live["compared"], true);
+    }
     let text = run(
         bench.dir.path(),
         &[

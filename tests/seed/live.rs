@@ -219,3 +219,63 @@ fn a_kubeconfig_that_cannot_work_is_refused_before_anything_is_sent() {
         "Kubeconfig { server: \"https://h:6443\", .. }"
     );
 }
+
+/// As `auth/kubeconfig` of an installation: a client certificate and the cluster's own CA.
+#[test]
+fn a_client_certificate_is_enough_and_another_server_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let server = ApiServer::mutual_tls_with(healthy());
+    let path = home.path().join("kubeconfig");
+    fs_err::write(&path, server.kubeconfig().to_string()).unwrap();
+    assert_eq!(
+        preflight_patiently(home.path(), &[]).expect(0).json()["findings"],
+        json!([])
+    );
+    // The user's environment names several files; the first that has a thing counts.
+    fs_err::write(home.path().join("other"), "current-context: admin\n").unwrap();
+    let list = ("KUBECONFIG", "missing:other:kubeconfig");
+    preflight_patiently(home.path(), &[list]).expect(0);
+    // A proxy of the environment, and the exception from it.
+    let proxy = ("HTTPS_PROXY", "http://127.0.0.1:1");
+    let proxied = preflight_patiently(home.path(), &[list, proxy]).expect(5);
+    assert!(
+        proxied.stderr.contains("no connection: "),
+        "{}",
+        proxied.stderr
+    );
+    let direct = [list, proxy, ("NO_PROXY", "127.0.0.0/8")];
+    preflight_patiently(home.path(), &direct).expect(0);
+    // Another server at its address; then the cluster with a new certificate.
+    server.change_certificate();
+    let strange = preflight_patiently(home.path(), &[]).expect(5);
+    assert!(
+        strange.stderr.contains("TLS: invalid peer certificate"),
+        "{}",
+        strange.stderr
+    );
+    server.renew_certificate();
+    preflight_patiently(home.path(), &[]).expect(0);
+    server.close();
+    let refused = preflight_patiently(home.path(), &[]).expect(5);
+    assert!(
+        refused.stderr.contains("no connection: connection refused"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// With the default time limit, and the flag's file or those of the environment.
+fn preflight_patiently(home: &Path, environment: &[(&str, &str)]) -> Run {
+    let mut command = crate::program::snoforge(home);
+    command.args(["seed", "preflight", "--output", "json"]);
+    command.envs(environment.iter().copied());
+    if environment.is_empty() {
+        command.args(["--kubeconfig", "kubeconfig"]);
+    }
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}

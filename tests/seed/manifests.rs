@@ -456,7 +456,7 @@ fn the_validator_refuses_what_the_api_server_refuses() {
     let seedgen = |image: &str| serde_json::json!({"apiVersion": "lca.openshift.io/v1", "kind": "SeedGenerator", "metadata": {"name": "seedimage"}, "spec": {"seedImage": image}});
     assert_eq!(
         schemas.faults(&seedgen("a"), Some(&seedgen("b"))).unwrap(),
-        ["cannot modify spec, cr must be deleted and recreated"]
+        [".spec: cannot modify spec, cr must be deleted and recreated"]
     );
 }
 

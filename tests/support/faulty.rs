@@ -349,7 +349,7 @@ impl Faulty {
             .count()
     }
 
-    /// Body bytes of manifests and blobs that were handed to the kernel.
+    /// Body bytes of manifests and blobs that were handed to the kernel, or were about to be.
     pub(crate) fn bytes_sent(&self) -> u64 {
         self.state.lock().unwrap().sent
     }
@@ -446,6 +446,10 @@ impl Faulty {
             if let Some(pause) = pace {
                 tokio::time::sleep(pause).await;
             }
+            // Before it is written: whoever has the bytes may ask for the count at once.
+            if answer.counted {
+                self.state.lock().unwrap().sent += piece.len() as u64;
+            }
             if chunked {
                 let head = format!("{:x}\r\n", piece.len());
                 socket.write_all(head.as_bytes()).await.ok()?;
@@ -453,9 +457,6 @@ impl Faulty {
             socket.write_all(piece).await.ok()?;
             if chunked {
                 socket.write_all(b"\r\n").await.ok()?;
-            }
-            if answer.counted {
-                self.state.lock().unwrap().sent += piece.len() as u64;
             }
         }
         if chunked {

@@ -157,7 +157,7 @@ fn all_rules(schema: &Value, found: &mut impl FnMut(&Value)) {
             for (key, value) in map {
                 match (key.as_str(), value) {
                     ("x-kubernetes-validations", Value::Array(rules)) => {
-                        rules.iter().for_each(&mut *found)
+                        rules.iter().for_each(&mut *found);
                     }
                     _ => all_rules(value, found),
                 }
@@ -218,6 +218,11 @@ fn validate(schema: &Value, value: &Value, at: &At<'_>, faults: &mut Vec<String>
         _ => {}
     }
     combined(schema, value, place, faults);
+    rules(schema, value, at, faults);
+}
+
+fn rules(schema: &Value, value: &Value, at: &At<'_>, faults: &mut Vec<String>) {
+    let place = at.place;
     for rule in schema["x-kubernetes-validations"]
         .as_array()
         .into_iter()

@@ -1,5 +1,8 @@
 //! `precache copy`: one data directory onto others, read back; run again to go on.
 
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -39,16 +42,19 @@ Examples:
 pub(crate) struct Copy {
     /// What to copy.
     #[arg(value_name = "SRC")]
-    source: String,
+    pub(super) source: String,
     /// Where to.
     #[arg(value_name = "DST", required = true)]
-    destinations: Vec<String>,
+    pub(super) destinations: Vec<String>,
     /// Label of the data partition, where a disk is named.
     #[arg(short, long, value_name = "NAME", default_value = "data")]
-    label: String,
+    pub(super) label: String,
     /// Print what would be copied and stop.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
+    /// `precache delta`: what this data directory has is left out.
+    #[arg(skip)]
+    pub(super) base: Option<String>,
 }
 
 impl Copy {
@@ -109,7 +115,7 @@ impl Copy {
         destinations: &[Opened],
     ) -> Result<(), Failure> {
         let roots: Vec<_> = destinations.iter().map(|d| d.path().to_owned()).collect();
-        let plan = CopyPlan::new(source.path(), &roots)?;
+        let plan = self.plan(source, &roots)?;
         if self.dry_run {
             context.result(&self.plan_json(&plan), || self.plan_text(&plan))?;
             let failed = plan.targets().iter().zip(&self.destinations);
@@ -134,6 +140,16 @@ impl Copy {
         })?;
         context.result(&self.report_json(&report), || self.report_text(&report))?;
         self.verdict(context, &report)
+    }
+
+    fn plan(&self, source: &Opened, roots: &[PathBuf]) -> Result<CopyPlan, Failure> {
+        let (Some(base), [root]) = (&self.base, roots) else {
+            return Ok(CopyPlan::new(source.path(), roots)?);
+        };
+        let base = Place::find(base, &self.label)?.open(Access::Read)?;
+        let plan = CopyPlan::delta(source.path(), base.path(), root);
+        base.close()?;
+        Ok(plan?)
     }
 
     fn plan_text(&self, plan: &CopyPlan) -> String {
@@ -162,10 +178,16 @@ impl Copy {
         };
         let rows = plan.targets().iter().zip(&self.destinations).map(row);
         let header = ["DESTINATION", "THERE", "TO COPY", "FREE", "STATE"];
-        format!(
+        let mut text = format!(
             "{head}\n{}",
             table::render(&header, rows.collect(), &[1, 2, 3])
-        )
+        );
+        if let Some(base) = &self.base {
+            let left_out = plan.targets().iter().map(|target| target.left_out.1);
+            let bytes = format::bytes(left_out.sum());
+            let _ = write!(text, "\n{bytes} left out: {base} has them");
+        }
+        text
     }
 
     fn plan_json(&self, plan: &CopyPlan) -> Value {
@@ -174,6 +196,7 @@ impl Copy {
             json!({
                 "destination": text, "thereFiles": target.there.0, "thereBytes": target.there.1,
                 "missingFiles": target.missing.0, "missingBytes": target.missing.1,
+                "leftOutFiles": target.left_out.0, "leftOutBytes": target.left_out.1,
                 "diskBytes": target.disk_need, "freeBytes": target.free,
                 "error": target.error.as_ref().map(|e| chain(e)),
             })

@@ -3,6 +3,7 @@
 mod cached;
 mod contents;
 mod copy;
+mod delta;
 pub(super) mod download;
 mod export;
 mod file;
@@ -47,6 +48,11 @@ pub(super) enum Precache {
     /// Copy a data directory onto other disks: only what is missing, all at once, read back.
     #[command(after_help = copy::HELP)]
     Copy(copy::Copy),
+    /// What a site's disk lacks of a new image set, for the second visit.
+    #[command(
+        after_help = "`precache copy DELTA DST` brings it to the site's disk, and refuses a disk that holds something else.\n\nExamples:\n  snoforge precache delta /srv/4.13.1 /srv/4.13.9 -o /mnt/stick\n  snoforge precache copy /mnt/stick /var/mnt/data          (at the site)"
+    )]
+    Delta(delta::Delta),
     /// Hand images to other tools.
     #[command(
         after_help = "Example:\n  snoforge precache export -f /mnt --format dir-tgz --all -o archives/"
@@ -75,6 +81,7 @@ impl Precache {
             Self::List(args) => args.run(context),
             Self::Prune(args) => args.run(context),
             Self::Copy(args) => args.run(context),
+            Self::Delta(args) => args.run(context),
             Self::Export(args) => args.run(context),
             Self::Push(args) => args.run(context),
             Self::Serve(args) => args.run(context),

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::context::{Context, confirm_word};
+use crate::cli::confirm::typed;
+use crate::cli::context::Context;
+use crate::cli::disk::choose_one;
 use crate::cli::exit::{Categorised, Exit, Failure};
-use crate::disk::{self, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System};
+use crate::disk::{
+    self, Device, DiskError, Filesystem, Label, Plan, Populate, Request, Selector, System,
+};
 
 /// Flags of `partition`.
 #[derive(Debug, Args)]
@@ -17,9 +21,9 @@ use crate::disk::{self, DiskError, Filesystem, Label, Plan, Populate, Request, S
 )]
 #[command(group = ArgGroup::new("what").args(["size", "reset"]))]
 pub(crate) struct Partition {
-    /// Disk: /dev/…, serial=…, wwn=… or an image file.
+    /// Disk: /dev/…, serial=…, wwn=… or an image file; asked for when it is not named.
     #[arg(short, long, value_name = "DEVICE")]
-    device: String,
+    device: Option<String>,
     /// Size of the partition in GiB.
     #[arg(short, long, value_name = "GiB", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     size: u64,
@@ -66,7 +70,11 @@ enum Fs {
 
 impl Partition {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let plan = match self.plan() {
+        let device = match &self.device {
+            Some(text) => disk::find(&System::host(), &Selector::from(text.as_str()))?,
+            None => choose_one(context, "--device")?,
+        };
+        let plan = match self.plan(&device) {
             Err(DiskError::NothingToRemove { path, label }) => {
                 let document = json!({"plan": null, "applied": null});
                 return context.result(&document, || {
@@ -106,11 +114,10 @@ impl Partition {
         )
     }
 
-    fn plan(&self) -> Result<Plan, DiskError> {
-        let device = disk::find(&System::host(), &Selector::from(self.device.as_str()))?;
-        let contents = disk::read(&device)?;
+    fn plan(&self, device: &Device) -> Result<Plan, DiskError> {
+        let contents = disk::read(device)?;
         if let Some(keep) = &self.keep {
-            return disk::plan_reset(&device, &contents, keep);
+            return disk::plan_reset(device, &contents, keep);
         }
         let request = Request {
             size_mib: self.size * 1024,
@@ -123,19 +130,17 @@ impl Partition {
             },
             wipe: self.wipe,
         };
-        disk::plan(&device, &contents, &request)
+        disk::plan(device, &contents, &request)
     }
 }
 
 /// Asks for a typed `yes`; where partitions are lost, for the device's name, which nobody types by habit.
 pub(in crate::cli) fn confirm(plan: &Plan) -> Result<(), Failure> {
     let path = plan.device().path.as_path();
-    let word = if plan.destroy().is_empty() {
-        "yes".to_owned()
-    } else {
-        name(path)
-    };
-    confirm_word(&word)
+    if plan.destroy().is_empty() {
+        return typed("yes");
+    }
+    typed(&name(path))
 }
 
 fn name(path: &Path) -> String {

@@ -65,6 +65,7 @@ impl Categorised for StoreError {
             Self::NotAStore(_)
             | Self::UnknownImage(_)
             | Self::AmbiguousName(_)
+            | Self::NotTheBase { .. }
             | Self::Overlap { .. } => Exit::Usage,
             Self::Busy(_) => Exit::Environment,
             Self::NewerFormat { .. } | Self::Export { .. } => Exit::Unsupported,

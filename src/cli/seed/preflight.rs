@@ -15,7 +15,7 @@ use crate::ui::table;
 /// Flags of `preflight`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --facts and --kubeconfig the file in $KUBECONFIG counts. Nothing is changed on the cluster, and the facts hold no secret.\n\nExit codes: 0 every requirement is met (there may be warnings), 5 no cluster answers, 7 some are not.\n\nExamples:\n  snoforge seed preflight --kubeconfig auth/kubeconfig --save-facts facts.json\n  snoforge seed preflight --facts facts.json\n  snoforge seed preflight --facts facts.json --for ibi --output json | jq '.findings[].object'"
+    after_help = "Without --facts and --kubeconfig the files in $KUBECONFIG count. Nothing is changed on the cluster, and the facts hold no secret.\n\nExit codes: 0 every requirement is met (there may be warnings), 5 no cluster answers, 7 some are not.\n\nExamples:\n  snoforge seed preflight --kubeconfig auth/kubeconfig --save-facts facts.json\n  snoforge seed preflight --facts facts.json\n  snoforge seed preflight --facts facts.json --for ibi --output json | jq '.findings[].object'"
 )]
 pub(crate) struct Preflight {
     /// What is known of the cluster, as a file.

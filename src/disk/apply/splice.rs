@@ -54,7 +54,11 @@ fn clear(image: &File, start: u64, size: u64) -> io::Result<bool> {
 }
 
 /// The next piece that is not a hole: from, to.
-fn next_data<F: AsFd>(from: &F, at: u64, size: u64) -> io::Result<Option<(u64, u64)>> {
+pub(in crate::disk) fn next_data<F: AsFd>(
+    from: &F,
+    at: u64,
+    size: u64,
+) -> io::Result<Option<(u64, u64)>> {
     match rustix::fs::seek(from, Whence::Data(at)) {
         Ok(data) => {
             let end = rustix::fs::seek(from, Whence::Hole(data))?;

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::Target;
-use crate::io::atomic::sync_dir;
+use crate::io::atomic::{PREFIX, sync_dir};
 use crate::iso::changes::Plan;
 use crate::iso::error::IsoError;
 use crate::iso::source::{ReadAt, read};
@@ -75,7 +75,7 @@ impl Journal {
     fn store(&self) -> io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         fs_err::create_dir_all(directory)?;
-        let mut file = NamedTempFile::with_prefix_in(".tmp-", directory)?;
+        let mut file = NamedTempFile::with_prefix_in(PREFIX, directory)?;
         file.write_all(&self.encode())?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|e| e.error)?;

@@ -13,8 +13,8 @@ use rustix::fs::{AtFlags, CWD, OFlags};
 use tempfile::{Builder, NamedTempFile};
 
 use super::Overwrite;
+use crate::io::atomic::PREFIX;
 
-const PREFIX: &str = ".tmp-";
 /// Less the umask.
 const MODE: u32 = 0o644;
 

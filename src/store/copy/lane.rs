@@ -12,7 +12,7 @@ use super::report::CopyOutcome;
 use super::survey::{Item, Survey};
 use crate::progress::Event;
 use crate::store::partial::Growing;
-use crate::store::{Store, StoreError, StoreLock};
+use crate::store::{Delta, Store, StoreError, StoreLock};
 
 /// Small files are synced together: so many, or so many bytes.
 const UNSYNCED_FILES: usize = 64;
@@ -46,6 +46,7 @@ pub(super) struct Lane {
     pub(super) id: u64,
     pub(super) store: Store,
     pub(super) needs: Vec<Need>,
+    pub(super) delta: Option<Delta>,
     /// Items whole in `.partial`, to be read back.
     pub(super) ready: BTreeSet<usize>,
     pub(super) error: Option<StoreError>,
@@ -68,6 +69,7 @@ impl Lane {
             id: target.id,
             store: target.store,
             needs: target.needs,
+            delta: target.delta,
             ready: BTreeSet::new(),
             error: target.error,
             settled: false,

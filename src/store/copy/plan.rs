@@ -1,6 +1,6 @@
 //! What each destination lacks, and whether it fits; writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::survey::{Item, Kind, Survey};
-use crate::store::{Store, StoreError, StoreLock};
+use crate::oci::Digest;
+use crate::store::{Delta, Store, StoreError, StoreLock};
 
 /// A copy that was thought through.
 #[derive(Debug)]
@@ -37,10 +38,14 @@ pub struct CopyTarget {
     pub(super) store: Store,
     /// One for each item of the survey.
     pub(super) needs: Vec<Need>,
+    /// A delta is made here: what it leaves out.
+    pub(super) delta: Option<Delta>,
     /// Files and bytes that are there.
     pub there: (usize, u64),
     /// Files and bytes to be written.
     pub missing: (usize, u64),
+    /// Files and bytes that a delta leaves out.
+    pub left_out: (usize, u64),
     /// Bytes of disk that it takes.
     pub disk_need: u64,
     /// Bytes free before.
@@ -64,13 +69,31 @@ impl CopyPlan {
     /// [`StoreError::NotAStore`] or [`StoreError::Busy`] for the source, a source whose index cannot be read,
     /// [`StoreError::Overlap`].
     pub fn new(source: &Path, destinations: &[PathBuf]) -> Result<Self, StoreError> {
+        Self::make(source, destinations, None)
+    }
+
+    /// What `base` lacks of the source, as a data directory of its own that a later copy brings to a disk that holds `base`.
+    ///
+    /// # Errors
+    /// As [`CopyPlan::new`]; `base` is no data directory or cannot be read.
+    pub fn delta(source: &Path, base: &Path, destination: &Path) -> Result<Self, StoreError> {
+        let base = Store::open(base)?;
+        apart(base.root(), &[source.to_owned(), destination.to_owned()])?;
+        Self::make(source, &[destination.to_owned()], Some(&base))
+    }
+
+    fn make(
+        source: &Path,
+        destinations: &[PathBuf],
+        base: Option<&Store>,
+    ) -> Result<Self, StoreError> {
         let source = Store::open(source)?;
         let reading = source.lock_shared()?;
         apart(source.root(), destinations)?;
         let survey = Survey::of(&source)?;
         let mut promised = BTreeMap::new();
         let targets = (0..).zip(destinations);
-        let targets = targets.map(|(id, root)| target(id, root, &survey, &mut promised));
+        let targets = targets.map(|(id, root)| target(id, root, &survey, base, &mut promised));
         Ok(Self {
             targets: targets.collect(),
             survey,
@@ -96,18 +119,26 @@ impl CopyPlan {
 }
 
 /// `promised` is what other destinations on the same file system take.
-fn target(id: u64, root: &Path, survey: &Survey, promised: &mut BTreeMap<u64, u64>) -> CopyTarget {
+fn target(
+    id: u64,
+    root: &Path,
+    survey: &Survey,
+    base: Option<&Store>,
+    promised: &mut BTreeMap<u64, u64>,
+) -> CopyTarget {
     let mut target = CopyTarget {
         id,
         store: Store::at(root),
         needs: vec![Need::From(0); survey.items.len()],
         there: (0, 0),
+        delta: None,
         missing: (0, 0),
+        left_out: (0, 0),
         disk_need: 0,
         free: 0,
         error: None,
     };
-    target.error = target.look(survey, promised).err();
+    target.error = target.look(survey, base, promised).err();
     target
 }
 
@@ -115,6 +146,7 @@ impl CopyTarget {
     fn look(
         &mut self,
         survey: &Survey,
+        base: Option<&Store>,
         promised: &mut BTreeMap<u64, u64>,
     ) -> Result<(), StoreError> {
         let root = self.store.root().to_owned();
@@ -130,8 +162,20 @@ impl CopyTarget {
         let (free, block) = Store::at(existing).free_space()?;
         let texts = survey.texts.values().map(|bytes| bytes.len() as u64);
         let mut disk_need: u64 = texts.map(|size| size.next_multiple_of(block.max(1))).sum();
+        let (mut lost, mut lacks) = (0, BTreeSet::new());
         for (item, need) in survey.items.iter().zip(&mut self.needs) {
             *need = look(&self.store, item)?;
+            if *need != Need::There && survey.leaves_out(item)? {
+                lost += 1;
+                continue;
+            }
+            if let Some(digest) = left_out(survey, base, item)?.filter(|_| *need != Need::There) {
+                lacks.insert(digest.clone());
+                *need = Need::There;
+                self.left_out.0 += 1;
+                self.left_out.1 += item.size;
+                continue;
+            }
             let tally = match need {
                 Need::There => &mut self.there,
                 Need::From(_) | Need::Lost => {
@@ -144,6 +188,13 @@ impl CopyTarget {
             };
             tally.0 += 1;
             tally.1 += item.size;
+        }
+        if let Some(base) = base {
+            let header = base.read_header()?;
+            self.delta = Some(Delta::new(header.map(|h| h.inventory), lacks));
+        }
+        if lost > 0 {
+            return Err(StoreError::NotTheBase { path: root, lost });
         }
         (self.disk_need, self.free) = (disk_need, free);
         let promised = promised.entry(meta.dev()).or_default();
@@ -158,6 +209,19 @@ impl CopyTarget {
         *promised += disk_need;
         Ok(())
     }
+}
+
+/// The blob, when the base of a delta has it. Manifests are in every delta: without them nobody knows what an image needs.
+fn left_out<'a>(
+    survey: &Survey,
+    base: Option<&Store>,
+    item: &'a Item,
+) -> Result<Option<&'a Digest>, StoreError> {
+    let (Some(base), Kind::Blob(digest)) = (base, &item.kind) else {
+        return Ok(None);
+    };
+    let has = !survey.manifests.contains(digest) && look(base, item)? == Need::There;
+    Ok(has.then_some(digest))
 }
 
 fn look(store: &Store, item: &Item) -> Result<Need, StoreError> {

@@ -10,7 +10,7 @@ use super::plan::Need;
 use super::survey::{Image, Kind, Survey};
 use crate::io::atomic;
 use crate::oci::Digest;
-use crate::store::StoreError;
+use crate::store::{StoreError, delta};
 
 const HEADER: &str = "snoforge.json";
 
@@ -28,16 +28,18 @@ pub(super) fn all(lanes: &mut [Lane], survey: &Survey) {
 
 fn settle(lane: &Lane, survey: &Survey) -> Result<(), StoreError> {
     let root = lane.store.root();
-    // A run that was killed leaves what it was about to name.
-    for stray in crate::store::verify::strays(&lane.store, &BTreeSet::new())? {
-        let name = stray.path.file_name().unwrap_or_default();
-        if name.to_string_lossy().starts_with(".tmp-") {
-            fs_err::remove_file(&stray.path).map_err(StoreError::io("remove", &stray.path))?;
-        }
-    }
     let others = survey.texts.iter().filter(|(name, _)| *name != HEADER);
     for (name, bytes) in others {
         put(&root.join(name), bytes)?;
+    }
+    let delta = root.join(delta::FILE);
+    match &lane.delta {
+        Some(text) => put(&delta, text.to_json().as_bytes())?,
+        // It was one, and is whole now.
+        None if delta.exists() => {
+            fs_err::remove_file(&delta).map_err(StoreError::io("remove", &delta))?;
+        }
+        None => {}
     }
     if let Some(bytes) = survey.texts.get(HEADER) {
         put(&root.join(HEADER), bytes)?;

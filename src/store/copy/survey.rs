@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Refused;
+use crate::io::atomic::PREFIX;
 use crate::oci::{Digest, RawManifest};
-use crate::store::{IndexEntry, Store, StoreError};
+use crate::store::{IndexEntry, Store, StoreError, delta};
 
 /// Directories that are copied beside the images; other ones are nobody's business.
 const DIRECTORIES: [&str; 2] = ["bin", "files"];
@@ -52,6 +53,10 @@ pub(super) struct Survey {
     pub(super) texts: BTreeMap<String, Vec<u8>>,
     /// Images whose manifests cannot be used.
     pub(super) refused: Vec<Refused>,
+    /// What the source is known not to have.
+    pub(super) lacks: BTreeSet<Digest>,
+    /// Those of the items that are manifests.
+    pub(super) manifests: BTreeSet<Digest>,
 }
 
 impl Survey {
@@ -63,6 +68,8 @@ impl Survey {
             images: Vec::new(),
             texts: BTreeMap::new(),
             refused: Vec::new(),
+            lacks: source.read_delta()?.map_or_else(BTreeSet::new, |d| d.lacks),
+            manifests: BTreeSet::new(),
         };
         survey.read_texts()?;
         survey.read_images()?;
@@ -111,6 +118,8 @@ impl Survey {
             };
             let manifests = closure.manifests.iter().map(RawManifest::descriptor);
             let mut all = closure.blobs.clone();
+            let digests = manifests.clone().map(|d| d.digest.clone());
+            self.manifests.extend(digests);
             all.extend(manifests.map(|d| (d.digest.clone(), d.size)));
             let needs: BTreeSet<Digest> = all.keys().cloned().collect();
             known.insert(digest.clone(), needs.clone());
@@ -127,6 +136,16 @@ impl Survey {
         Ok(())
     }
 
+    /// Whether an item is a blob that the source left out and does not have.
+    pub(super) fn leaves_out(&self, item: &Item) -> Result<bool, StoreError> {
+        match &item.kind {
+            Kind::Blob(digest) if self.lacks.contains(digest) => {
+                Ok(self.source.blob_size(digest)? != Some(item.size))
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Plain files below a directory; not links, and not what a download has not finished.
     fn read_directory(&mut self, relative: &Path) -> Result<(), StoreError> {
         let at = self.source.root().join(relative);
@@ -134,7 +153,7 @@ impl Survey {
             let path = relative.join(&name);
             if meta.is_dir() {
                 self.read_directory(&path)?;
-            } else if meta.is_file() && !name.starts_with(".tmp-") && !name.ends_with(".partial") {
+            } else if meta.is_file() && !name.starts_with(PREFIX) && !name.ends_with(".partial") {
                 self.items.push(other_file(path, &meta)?);
             }
         }
@@ -145,7 +164,7 @@ impl Survey {
     fn read_texts(&mut self) -> Result<(), StoreError> {
         let root = self.source.root().to_owned();
         for (name, meta) in entries(&root)? {
-            if !meta.is_file() || name.starts_with('.') {
+            if !meta.is_file() || name.starts_with('.') || name == delta::FILE {
                 continue;
             }
             if meta.len() > TEXT_MAX {

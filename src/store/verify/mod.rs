@@ -6,7 +6,7 @@
 //! | [`Depth::Digests`] | present, size, digest | |
 //! | [`Depth::Deep`] | present, size, digest | manifests parse, what they name is expected, layers decompress to the `diff_ids` of the configuration |
 //!
-//! At every depth: files that nothing names, unfinished blobs, index entries without their manifest. Each blob is read once,
+//! What a delta leaves out is not missing from it. At every depth: files that nothing names, unfinished blobs, index entries without their manifest. Each blob is read once,
 //! biggest first, on all cores. Findings are sorted by path, so the same damage gives the same report.
 
 mod deep;
@@ -22,7 +22,7 @@ use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 use super::{Store, StoreError};
 use crate::oci::{Descriptor, Digest};
 use crate::progress::{Event, Reporter};
-pub(super) use strays::strays;
+pub(super) use strays::{entries, strays};
 
 /// How closely to look; each includes the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,6 +245,17 @@ impl Store {
             }
         }
         findings.extend(images.judge(self, &diff_ids));
+        match self.read_delta() {
+            Ok(Some(delta)) => findings.retain(|finding| {
+                let left_out = finding
+                    .digest
+                    .as_ref()
+                    .is_some_and(|d| delta.lacks.contains(d));
+                finding.problem != Problem::Missing || !left_out
+            }),
+            Ok(None) => {}
+            Err(error) => findings.push(self.failed(&error)),
+        }
         findings.sort();
         findings.dedup();
         Report {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::io::atomic::PREFIX;
 use crate::oci::Digest;
 use crate::store::{Store, StoreError};
 
@@ -42,7 +43,7 @@ pub(crate) fn strays(store: &Store, keep: &BTreeSet<Digest>) -> Result<Vec<Stray
         }
     }
     for (path, meta) in entries(store.root())? {
-        if !meta.is_dir() && file_name(&path).starts_with(".tmp-") {
+        if !meta.is_dir() && file_name(&path).starts_with(PREFIX) {
             found.push(stray(path, meta.len()));
         }
     }
@@ -76,7 +77,9 @@ fn file_name(path: &Path) -> &str {
 }
 
 /// The entries of a directory; none when it is not there. Symbolic links are not followed.
-fn entries(dir: &Path) -> Result<Vec<(PathBuf, std::fs::Metadata)>, StoreError> {
+pub(in crate::store) fn entries(
+    dir: &Path,
+) -> Result<Vec<(PathBuf, std::fs::Metadata)>, StoreError> {
     let listed = match fs_err::read_dir(dir) {
         Ok(listed) => listed,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

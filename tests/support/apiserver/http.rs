@@ -1,65 +1,23 @@
 //! Requests: who asks, what goes wrong, and what the store says.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use snoforge::seed::facts::Answer;
 
 use super::Shared;
-use super::faults::Fault;
-use super::store::{Answered, Place, Refusal, Store, refusal};
+use super::kinds::Place;
+use super::query::Query;
+use super::scripted::{broken, by_path};
+use super::store::{Answered, Refusal, Store, refusal};
 use super::tls::Certified;
 use super::{table, watch};
 
-/// What is given by path, not by the store, comes in pages of so many.
-const PAGE_ITEMS: usize = 2;
 const MAX_BODY_BYTES: usize = 8 << 20;
-
-/// The part behind `?`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Query(BTreeMap<String, String>);
-
-impl Query {
-    fn new(text: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(text.as_bytes());
-        Self(pairs.into_owned().collect())
-    }
-
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    /// Whether an object is in the collection and fits the selectors.
-    pub(super) fn selects(&self, collection: &Place, at: &Place, object: &Value) -> bool {
-        let inside = at.collection == collection.collection
-            && (collection.namespace.is_empty() || collection.namespace == at.namespace);
-        let fields = self.get("fieldSelector").unwrap_or_default();
-        let labels = self.get("labelSelector").unwrap_or_default();
-        let pairs = |text: &str| -> Vec<(String, String)> {
-            let parts = text.split(',').filter(|part| !part.is_empty());
-            let parts = parts.map(|part| part.split_once('=').expect("only `=` is supported"));
-            parts
-                .map(|(k, v)| (k.to_owned(), v.trim_start_matches('=').to_owned()))
-                .collect()
-        };
-        inside
-            && pairs(fields).iter().all(|(key, value)| match key.as_str() {
-                "metadata.name" => at.name == *value,
-                "metadata.namespace" => at.namespace == *value,
-                "involvedObject.name" => object["involvedObject"]["name"] == *value.as_str(),
-                other => panic!("the field selector {other} is not supported"),
-            })
-            && pairs(labels)
-                .iter()
-                .all(|(key, value)| object["metadata"]["labels"][key] == *value.as_str())
-    }
-}
 
 pub(super) fn status(said: &Refusal) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -79,7 +37,7 @@ pub(super) fn invalid_version(version: &str) -> Refusal {
     )
 }
 
-fn no_such_path() -> Refusal {
+pub(super) fn no_such_path() -> Refusal {
     refusal(
         404,
         "NotFound",
@@ -101,6 +59,11 @@ pub(super) async fn answer(
     let token = format!("Bearer {}", shared.token);
     if !certified.0 && sent.is_none_or(|sent| sent != token.as_str()) {
         return refused(&refusal(401, "Unauthorized", "Unauthorized"));
+    }
+    // Whoever else one acts as may nothing.
+    if let Some(user) = head.headers.get("impersonate-user") {
+        let message = format!("User {user:?} cannot do this");
+        return refused(&refusal(403, "Forbidden", message));
     }
     let path = head.uri.path();
     let query = Query::new(head.uri.query().unwrap_or_default());
@@ -209,9 +172,10 @@ impl Asked<'_> {
             }
             ("PATCH", false) => Err(refusal(415, "UnsupportedMediaType", self.kind)),
             ("DELETE", false) => {
-                let options = match self.body.is_empty() {
-                    true => Value::Null,
-                    false => self.object()?,
+                let options = if self.body.is_empty() {
+                    Value::Null
+                } else {
+                    self.object()?
                 };
                 let uid = options["preconditions"]["uid"].as_str();
                 store.delete(place, uid).map(ok)
@@ -269,7 +233,7 @@ impl Asked<'_> {
             return Ok(table::table(kind, &page, &metadata));
         }
         Ok(
-            json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version, "metadata": metadata, "items": page}),
+            json!({"kind": format!("{}List", kind.name), "apiVersion": kind.api_version, "metadata": metadata, "items": page}),
         )
     }
 
@@ -290,60 +254,4 @@ impl Asked<'_> {
         }
         text
     }
-}
-
-/// `None`: only late.
-fn broken(fault: Fault) -> Option<Response> {
-    Some(match fault {
-        Fault::Status(code, message) => refused(&refusal(code, "", message)),
-        Fault::ExpiredPage => refused(&refusal(
-            410,
-            "Expired",
-            "The provided continue parameter is too old",
-        )),
-        Fault::Slow => return None,
-        Fault::Cut => {
-            let parts = [
-                Ok(Bytes::from_static(b"{\"kind\":\"List\",\"items\":[")),
-                Err(std::io::Error::other("cut")),
-            ];
-            Body::from_stream(futures_util::stream::iter(parts)).into_response()
-        }
-        Fault::Garbage => "<html>".into_response(),
-        Fault::Endless => list(Vec::new(), Some(0)),
-        Fault::Elsewhere => {
-            let to = [(header::LOCATION, "http://127.0.0.1:1/")];
-            (StatusCode::FOUND, to, "{}").into_response()
-        }
-    })
-}
-
-fn by_path(fixed: &Answer, query: &Query) -> Response {
-    let token = query.get("continue").and_then(|c| c.strip_prefix("page-"));
-    let start: usize = token.map_or(0, |n| n.parse().unwrap());
-    match fixed {
-        Answer::Items(items) => {
-            let end = start + PAGE_ITEMS;
-            let page = items.iter().skip(start).take(PAGE_ITEMS).cloned();
-            list(page.collect(), (end < items.len()).then_some(end))
-        }
-        Answer::Object(object) => object.to_string().into_response(),
-        _ => refused(&no_such_path()),
-    }
-}
-
-fn list(items: Vec<Value>, next: Option<usize>) -> Response {
-    let metadata = next.map_or_else(
-        || json!({"resourceVersion": "10"}),
-        |next| json!({"resourceVersion": "10", "continue": format!("page-{next}")}),
-    );
-    // Go writes a nil slice as null.
-    let items = if items.is_empty() {
-        Value::Null
-    } else {
-        items.into()
-    };
-    json!({"kind": "ThingList", "apiVersion": "v1", "metadata": metadata, "items": items})
-        .to_string()
-        .into_response()
 }

@@ -2,47 +2,14 @@
 //! them. Stricter than a real server: unknown fields are refused, not dropped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::schema::{Schemas, yaml};
+use super::kinds::{BUILT_IN, Kind, Place};
+use crate::schema::Schemas;
 
 /// When every object was made; a fixed time keeps tests the same.
 const CREATED: &str = "2026-11-21T06:00:00Z";
-
-/// Kinds that every cluster has, without schemas here.
-const BUILT_IN: [(&str, &str, &str, bool); 9] = [
-    ("v1", "Namespace", "namespaces", false),
-    ("v1", "Node", "nodes", false),
-    ("v1", "PersistentVolume", "persistentvolumes", false),
-    ("v1", "Pod", "pods", true),
-    ("v1", "Secret", "secrets", true),
-    ("v1", "ConfigMap", "configmaps", true),
-    ("v1", "Event", "events", true),
-    ("apps/v1", "Deployment", "deployments", true),
-    ("batch/v1", "Job", "jobs", true),
-];
-
-pub(crate) struct Kind {
-    pub(crate) api_version: String,
-    pub(crate) kind: String,
-    pub(crate) namespaced: bool,
-    /// Whether the status is a subresource.
-    pub(crate) status: bool,
-    pub(crate) columns: Vec<Value>,
-}
-
-/// What a path names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// The collection's path without a namespace.
-    pub(crate) collection: String,
-    /// Empty: of the cluster, or of all namespaces.
-    pub(crate) namespace: String,
-    /// Empty: the collection.
-    pub(crate) name: String,
-}
 
 pub(crate) struct Event {
     pub(crate) version: u64,
@@ -70,8 +37,8 @@ pub(crate) fn refusal(code: u16, reason: &'static str, message: impl Into<String
 }
 
 pub(crate) struct Store {
-    kinds: BTreeMap<String, Kind>,
-    schemas: Schemas,
+    pub(super) kinds: BTreeMap<String, Kind>,
+    pub(super) schemas: Schemas,
     pub(crate) objects: BTreeMap<Place, Value>,
     pub(crate) events: Vec<Event>,
     pub(crate) version: u64,
@@ -92,88 +59,17 @@ impl Default for Store {
             born: 0,
         };
         for (api_version, kind, plural, namespaced) in BUILT_IN {
-            store.add_kind(api_version, plural, kind, namespaced, None);
+            store.add_kind(plural, Kind::new(api_version, kind, namespaced));
         }
         store
     }
 }
 
 impl Store {
-    /// A kind; its status is a subresource when the version of the CRD that is given says so.
-    pub(crate) fn add_kind(
-        &mut self,
-        api_version: &str,
-        plural: &str,
-        kind: &str,
-        namespaced: bool,
-        crd: Option<&Value>,
-    ) {
-        let root = if api_version.contains('/') {
-            "apis"
-        } else {
-            "api"
-        };
-        let columns = crd.and_then(|v| v["additionalPrinterColumns"].as_array());
-        let made = Kind {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            namespaced,
-            status: crd.is_some_and(|v| v["subresources"]["status"].is_object()),
-            columns: columns.cloned().unwrap_or_default(),
-        };
-        self.kinds
-            .insert(format!("/{root}/{api_version}/{plural}"), made);
-    }
-
-    /// Every served version of a CRD.
-    pub(crate) fn add_crd(&mut self, path: &Path) {
-        self.schemas.add(path);
-        let crd = yaml(&fs_err::read_to_string(path).unwrap()).remove(0);
-        let spec = &crd["spec"];
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        for version in spec["versions"].as_array().unwrap() {
-            let api_version = format!("{}/{}", text(&spec["group"]), text(&version["name"]));
-            let (plural, kind) = (text(&spec["names"]["plural"]), text(&spec["names"]["kind"]));
-            let namespaced = spec["scope"] == "Namespaced";
-            self.add_kind(&api_version, &plural, &kind, namespaced, Some(version));
-        }
-    }
-
-    pub(crate) fn kind(&self, place: &Place) -> &Kind {
-        &self.kinds[&place.collection]
-    }
-
-    /// What a path names, and the subresource of it.
-    pub(crate) fn find(&self, path: &str) -> Option<(Place, Option<String>)> {
-        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let head = if parts.first() == Some(&"api") { 2 } else { 3 };
-        let (group, rest) = parts.split_at_checked(head)?;
-        let place = |namespace: &str, rest: &[&str]| {
-            let collection = format!("/{}/{}", group.join("/"), rest.first()?);
-            let kind = self.kinds.get(&collection)?;
-            let name = (*rest.get(1).unwrap_or(&"")).to_owned();
-            let whole = namespace.is_empty() && name.is_empty();
-            let fits = kind.namespaced != namespace.is_empty() || whole;
-            let sub = rest.get(2).map(|s| (*s).to_owned());
-            let place = Place {
-                collection,
-                namespace: namespace.to_owned(),
-                name,
-            };
-            (fits && rest.len() <= 3).then_some((place, sub))
-        };
-        match rest {
-            ["namespaces", namespace, inner @ ..] if !inner.is_empty() && *inner != ["status"] => {
-                place(namespace, inner)
-            }
-            rest => place("", rest),
-        }
-    }
-
     /// Makes an object in a collection; its status is dropped where that is a subresource.
     pub(crate) fn create(&mut self, place: &Place, mut object: Value) -> Answered {
         let kind = self.kind(place);
-        if object["apiVersion"] != *kind.api_version || object["kind"] != *kind.kind {
+        if object["apiVersion"] != *kind.api_version || object["kind"] != *kind.name {
             let message = "the object provided is unrecognized (must be of type of the path)";
             return Err(refusal(400, "BadRequest", message));
         }
@@ -327,7 +223,7 @@ impl Store {
             .map_or("", |(group, _)| group);
         let message = format!(
             "{}.{group} \"{}\" is invalid: {}",
-            kind.kind,
+            kind.name,
             place.name,
             faults.join(", ")
         );

@@ -3,7 +3,7 @@
 use jsonpath_rust::JsonPath as _;
 use serde_json::{Value, json};
 
-use super::store::Kind;
+use super::kinds::Kind;
 
 pub(crate) fn table(kind: &Kind, items: &[Value], metadata: &Value) -> Value {
     let mut columns = vec![

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::faults::End;
-use super::http::Query;
-use super::store::{Kind, Place, Refusal, Store};
+use super::kinds::{Kind, Place};
+use super::query::Query;
+use super::store::{Refusal, Store};
 
 struct Watch {
     shared: Arc<Shared>,
@@ -127,7 +128,7 @@ fn line(what: &str, object: &Value) -> String {
 }
 
 fn bookmark(kind: &Kind, version: u64) -> Value {
-    json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"resourceVersion": version.to_string()}})
+    json!({"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"resourceVersion": version.to_string()}})
 }
 
 fn too_old(from: u64) -> Value {

@@ -21,7 +21,8 @@ use super::live::{self, Live};
 use super::outcome::Outcome;
 use super::status::STATE;
 use super::{For, findings_text, manifests, preflight as report, printable, pull_secret};
-use crate::cli::context::{Context, block_on, confirm_word, env_path, on_interrupt, today};
+use crate::cli::confirm::typed;
+use crate::cli::context::{Context, block_on, env_path, on_interrupt, today};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::global::RegistryFlags;
 use crate::cluster::Client;
@@ -216,7 +217,7 @@ impl Run<'_> {
         self.registry.try_push(image).await?;
         let old_digest = tagged(&self.registry, image).await?;
         if !self.flags.yes {
-            confirm_word(cluster.split('.').next().unwrap_or_default())?;
+            typed(cluster.split('.').next().unwrap_or_default())?;
         }
         // From here on an interruption says how to go on.
         let stop = on_interrupt();
