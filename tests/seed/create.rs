@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use snoforge::seed::facts::paths;
 
-use crate::apiserver::{End, Fault};
+use crate::apiserver::Fault;
 use crate::facts::{PASSWORD, base64};
 use crate::lab::{GENERATOR, GENERATORS, Lab, SANITIZED, SECRET, SECRETS, failed, step};
 use crate::{run, shared};
@@ -453,10 +453,9 @@ fn other_deadlines_pass_too_and_the_run_goes_on() {
     let mut process = lab.start(&lab.create());
     lab.says(&step(4));
     process.knows(4);
-    lab.server.fault("/", Fault::Status(503, "starting"));
-    lab.server.end_watches(End::Broken);
+    lab.server.close();
     process.says("the cluster does not answer: ");
-    lab.server.heal();
+    lab.server.open();
     process.says("the cluster answers again");
     // A registry that is away is said once.
     drop(process);

@@ -101,22 +101,19 @@ impl Follow<'_> {
         mut watch: Watch,
         stop: &CancellationToken,
     ) -> Result<Watch, Failure> {
-        let mut events =
-            stream::select(self.cluster(watch.state().api), self.images(watch.state()));
+        // Both are polled together and nothing else is awaited meanwhile: they wait for each other inside the registry's client.
+        let mut events = stream::select(self.cluster(watch.state()), self.images(watch.state()));
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         while *watch.verdict() == Verdict::GoingOn {
             tokio::select! {
                 event = events.next() => {
-                    let Some(event) = event else { continue };
-                    tokio::select! {
-                        taken = self.take(&mut watch, event) => taken?,
-                        () = stop.cancelled() => {}
-                    }
+                    self.note(&mut watch, event.as_ref())?;
                 }
                 _ = clock.tick() => self.note(&mut watch, None)?,
                 () = stop.cancelled() => return Err(self.interrupted(&watch)),
             }
         }
+        drop(events);
         // The last look at the registry may be a poll ago.
         if matches!(watch.verdict(), Verdict::DeadlinePassed { .. })
             && let Some(image) = self.look(watch.state()).await
@@ -143,18 +140,11 @@ impl Follow<'_> {
         Ok(watch)
     }
 
-    /// Takes an event. An end is only told after a look at the registry: an image that is there turns a failure.
-    pub(super) async fn take(&self, watch: &mut Watch, event: Event) -> Result<(), Failure> {
-        if let Event::Object(object) = &event
-            && imaging::Seen::new(object).has_ended()
-            && let Some(image) = self.look(watch.state()).await
-        {
-            self.note(watch, Some(&image))?;
-        }
-        self.note(watch, Some(&event))
-    }
-
-    fn note(&self, watch: &mut Watch, event: Option<&Event>) -> Result<(), Failure> {
+    /// Takes an event, or none and looks at the clock; says what there is to say, and keeps the state.
+    ///
+    /// # Errors
+    /// The state file cannot be written.
+    pub(super) fn note(&self, watch: &mut Watch, event: Option<&Event>) -> Result<(), Failure> {
         let (before, now) = (watch.state().clone(), today());
         let lines = match event {
             Some(event) => watch.take(event, now),
@@ -187,14 +177,28 @@ impl Follow<'_> {
         Failure::new(Exit::Interrupted, message).hint(resume(self.file))
     }
 
-    fn cluster(&self, api: Api) -> BoxStream<'static, Event> {
-        let seen = self.client.watch(&api.generators(), NAME);
+    /// What the cluster says. Its end is only told after a look at the registry: an image that is there turns a failure.
+    fn cluster(&self, state: &State) -> BoxStream<'_, Event> {
+        let state = state.clone();
+        let seen = self.client.watch(&state.api.generators(), NAME);
         let event = |seen: Result<Seen, cluster::Error>| match seen {
             Ok(Seen::Object(object)) => Event::Object(object),
             Ok(Seen::Absent) => Event::Absent,
             Err(error) => lost(&error),
         };
-        seen.map(event).boxed()
+        let looked = move |event| {
+            let state = state.clone();
+            async move {
+                let image = match &event {
+                    Event::Object(object) if imaging::Seen::new(object).has_ended() => {
+                        self.look(&state).await
+                    }
+                    _ => None,
+                };
+                stream::iter(image.into_iter().chain([event]))
+            }
+        };
+        seen.map(event).then(looked).flatten().boxed()
     }
 
     /// The tag, again and again, whenever it names something else.

@@ -150,7 +150,7 @@ impl Run<'_> {
         let limits = self.flags.wait.limits();
         let mut watch = Watch::new(begun.state, limits, today());
         if let Some(object) = begun.created {
-            follow.take(&mut watch, Event::Object(object)).await?;
+            follow.note(&mut watch, Some(&Event::Object(object)))?;
         }
         let watch = follow.run(watch, &begun.stop).await?;
         let outcome = Outcome {
