@@ -99,6 +99,56 @@ pub fn run_until<A: AsRef<OsStr> + fmt::Debug>(
     }
 }
 
+/// Runs a program that reads what `fill` writes, however much: its own output is drained meanwhile. When `fill` fails the program is
+/// killed, unless it ended first: then its own reason counts. Gives what `fill` gave, and what a good program said on stderr.
+///
+/// # Errors
+/// As [`run`]; within, what `fill` says.
+pub fn run_fed<A: AsRef<OsStr> + fmt::Debug, T>(
+    program: &str,
+    args: &[A],
+    fill: impl FnOnce(&mut dyn io::Write) -> io::Result<T>,
+) -> Result<io::Result<(T, String)>, ExecError> {
+    tracing::debug!(program, ?args, "run, fed");
+    let mut filled = Err(io::ErrorKind::BrokenPipe.into());
+    let output = spawn(Path::new("."), program, args, true).and_then(|mut child| {
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        std::thread::scope(|scope| {
+            let out = scope.spawn(|| drain(out));
+            let err = scope.spawn(|| drain(err));
+            if let Some(mut stdin) = child.stdin.take() {
+                filled = fill(&mut stdin);
+            }
+            let own = filled.is_ok() || is_broken_pipe(&filled);
+            if !own {
+                child.kill()?;
+            }
+            let status = child.wait()?;
+            let (stdout, stderr) = (
+                out.join().unwrap_or_default(),
+                err.join().unwrap_or_default(),
+            );
+            Ok(own.then_some(Output {
+                status,
+                stdout,
+                stderr,
+            }))
+        })
+    });
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.transpose() {
+        Some(output) => {
+            let said = output.as_ref().map(said).unwrap_or_default();
+            judge(program, output).map(|_| filled.map(|value| (value, said)))
+        }
+        None => Ok(filled.map(|value| (value, String::new()))),
+    }
+}
+
+fn is_broken_pipe<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(e) if e.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// Waits for the end; `None` when it was killed. The pipes are drained meanwhile: a full one would hold the program up.
 fn end(mut child: Child, stop: &dyn Fn() -> bool) -> io::Result<Option<Output>> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -232,6 +282,39 @@ mod tests {
         ));
         assert_eq!(run("echo", &["a b"]).unwrap(), b"a b\n");
         assert_eq!(run_with_input("cat", &[""; 0], b"x").unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_fed_program_reads_all_or_says_why_not() {
+        let feed = |script: &str, fail: bool| {
+            run_fed("sh", &["-c", script], |stdin| {
+                for _ in 0..300 {
+                    stdin.write_all(&[b'x'; 4096])?;
+                }
+                if fail {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                Ok(7)
+            })
+        };
+        assert_eq!(
+            feed(
+                "test $(head -c 1228800 | wc -c) = 1228800; echo odd >&2",
+                false
+            )
+            .unwrap()
+            .unwrap(),
+            (7, "odd\n".to_owned())
+        );
+        // Its own words, although writing to it failed too.
+        let failed = feed("echo full >&2; exit 3", false).unwrap_err();
+        assert!(failed.to_string().ends_with("full"), "{failed}");
+        let own = feed("cat >/dev/null; sleep 60", true).unwrap().unwrap_err();
+        assert_eq!(own.kind(), io::ErrorKind::InvalidData);
+        assert!(matches!(
+            run_fed("no-such-program-here", &[""; 0], |_| Ok(())),
+            Err(ExecError::Missing(_))
+        ));
     }
 
     #[test]

@@ -9,15 +9,15 @@
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
-//! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight; remote → seed::image
+//! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight; remote → seed::image; remote | store → seed::restore
 //! ```
 //!
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
 //! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
-//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`] | derived artefacts |
-//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`] | one mechanism or format each |
+//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`] | derived artefacts |
+//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`], [`objects`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
 //!
@@ -35,7 +35,9 @@ pub mod inventory;
 pub mod io;
 pub mod iso;
 pub mod node;
+pub mod objects;
 pub mod oci;
+pub mod osimage;
 pub mod progress;
 pub mod remote;
 pub mod seed;

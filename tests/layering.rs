@@ -11,10 +11,12 @@ fn layers() -> BTreeMap<&'static str, u8> {
     let rows: [(u8, &[&str]); 6] = [
         (6, &["cli", "demo"]),
         (5, &["ui", "fetch", "node"]),
-        (4, &["inventory", "iso", "site", "seed"]),
+        (4, &["inventory", "iso", "site", "seed", "osimage"]),
         (
             3,
-            &["config", "ignition", "remote", "store", "disk", "cluster"],
+            &[
+                "config", "ignition", "remote", "store", "disk", "cluster", "objects",
+            ],
         ),
         (2, &["io", "exec"]),
         (1, &["oci", "progress"]),

@@ -6,11 +6,14 @@ mod context;
 mod demo;
 mod disk;
 mod exit;
+mod findings;
 mod global;
 mod ignition;
 mod imageset;
 mod iso;
+mod manifest;
 mod node;
+mod osimage;
 mod precache;
 mod registry;
 mod seed;
@@ -62,6 +65,9 @@ enum Command {
     /// Disks: list them, write images onto many at once.
     #[command(subcommand)]
     Disk(disk::Disk),
+    /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
+    #[command(subcommand)]
+    Osimage(Box<osimage::Osimage>),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -142,6 +148,7 @@ impl Command {
             Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
             Self::Disk(verb) => verb.run(context),
+            Self::Osimage(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

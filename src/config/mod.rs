@@ -5,6 +5,7 @@
 //! | [`imageset`] | `imageset.yaml`: `ImageSetConfiguration` v1alpha2 and v2alpha1 |
 //! | [`filter`] | `--filter`: patterns of images to leave out |
 //! | [`template`] | the other way: a new `imageset.yaml` from a few options |
+//! | `values` | `seed.yaml`, `osimage.yaml`: values by the name of their flag |
 //!
 //! Whatever is wrong in a file becomes a [`Finding`] with its line and column; a parser reports all of them, not the first.
 //! This room reads no files: callers pass the text and the name to print.
@@ -15,6 +16,7 @@ mod finding;
 pub mod imageset;
 pub mod model;
 pub mod template;
+pub(crate) mod values;
 mod version;
 pub(crate) mod yaml;
 

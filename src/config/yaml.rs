@@ -12,7 +12,7 @@ mod scalar;
 mod syntax;
 
 pub(crate) use loader::parse;
-pub(crate) use scalar::Kind;
+pub(crate) use scalar::{Kind, resolve};
 
 use super::model::At;
 

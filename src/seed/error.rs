@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::restore::RestoreError;
+use crate::objects;
 use crate::oci::{ReferenceError, SourceError};
 
 /// Why this room cannot do what it was asked for.
@@ -63,6 +65,9 @@ pub enum Error {
     /// A registry failed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A restore cannot begin, or failed.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// An image that is no seed image in a way that ends the work.
     #[error("{image}: {reason}")]
     Image {
@@ -71,6 +76,23 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl From<objects::Error> for Error {
+    fn from(error: objects::Error) -> Self {
+        match error {
+            objects::Error::Value {
+                field,
+                text,
+                reason,
+            } => Self::Value {
+                field,
+                text,
+                reason,
+            },
+            objects::Error::Auth { path, reason } => Self::Auth { path, reason },
+        }
+    }
 }
 
 impl Error {
@@ -111,6 +133,7 @@ impl Error {
                 "a seed image is one image with one layer, as `lca-cli create` pushes it"
             }
             Self::Source(error) => return error.hint.clone(),
+            Self::Restore(error) => return error.hint(),
         };
         Some(text.to_owned())
     }

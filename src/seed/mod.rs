@@ -6,6 +6,7 @@
 //! registry → image (labels from the manifest) → verdict against a target's facts; deep: one pass over the layer
 //! cluster, registry, clock → imaging: how a seed generation stands, and how it ended
 //! registry → containers.list → precache: the images inside, as the target names them
+//! registry | store → restore: the layer, checked while it is unpacked, → a stateroot in a sysroot
 //! ```
 //!
 //! Formats: lifecycle-agent's (LCA) CRDs `lca.openshift.io/v1`, seed image format 4 (`seed-image.md` sections 1 to 6).
@@ -13,15 +14,13 @@
 //! Invariants: the same values give the same bytes; a list that could not be read is a finding, never a pass; secrets are in the
 //! Secret's manifest and nowhere else; the layer is never whole in memory or on disk.
 //!
-//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`Facts::missing`]), writes no files,
-//! prints nothing.
+//! What this room does not do: it talks to no cluster (it says which API paths it needs, [`Facts::missing`]), prints nothing, and
+//! writes no files but those of [`restore`].
 
-pub mod auth;
 pub mod dnsmasq;
 mod error;
 mod escape;
 pub mod facts;
-mod finding;
 pub mod image;
 pub mod imaging;
 pub mod names;
@@ -29,12 +28,13 @@ pub mod partition;
 pub mod precache;
 pub mod preflight;
 pub mod resources;
+pub mod restore;
 pub mod settings;
 mod version;
-mod yaml;
 
+pub use crate::objects::{Finding, Severity, auth, has_errors};
+use crate::objects::{finding, yaml};
 pub use error::Error;
 pub use escape::{escape_path, unescape_path};
 pub use facts::Facts;
-pub use finding::{Finding, Severity, has_errors};
 pub use version::Version;

@@ -15,18 +15,18 @@ const LABEL: &str = "com.openshift.lifecycle-agent.seed_";
 
 /// What is packed; a test changes it first.
 #[derive(Clone)]
-struct Parts {
+pub(crate) struct Parts {
     /// Name in the archive, bytes, in order.
-    members: Vec<(String, Vec<u8>)>,
+    pub(crate) members: Vec<(String, Vec<u8>)>,
     /// A symbolic link in the layer.
     link: Option<(&'static str, &'static str)>,
-    labels: Value,
+    pub(crate) labels: Value,
     diff_id: Option<Digest>,
     layers: usize,
 }
 
 impl Parts {
-    fn member(&mut self, name: &str) -> &mut Vec<u8> {
+    pub(crate) fn member(&mut self, name: &str) -> &mut Vec<u8> {
         &mut self.members.iter_mut().find(|(n, _)| n == name).unwrap().1
     }
 }
@@ -72,7 +72,7 @@ fn real(dir: &Path) -> Option<Parts> {
     })
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -80,7 +80,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A tar whose names are written as they are, however hostile.
-fn tar_of(members: &[(String, Vec<u8>)], link: Option<(&str, &str)>) -> Vec<u8> {
+pub(crate) fn tar_of(members: &[(String, Vec<u8>)], link: Option<(&str, &str)>) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut add = |name: &str, kind, target: &str, bytes: &[u8]| {
         let mut header = tar::Header::new_ustar();
@@ -104,7 +104,7 @@ fn tar_of(members: &[(String, Vec<u8>)], link: Option<(&str, &str)>) -> Vec<u8> 
 }
 
 /// Writes an OCI layout, and gives the digest of its layer.
-fn pack(parts: &Parts, dir: &Path) -> Digest {
+pub(crate) fn pack(parts: &Parts, dir: &Path) -> Digest {
     let blobs = dir.join("blobs/sha256");
     fs_err::create_dir_all(&blobs).unwrap();
     let blob = |bytes: &[u8], kind: &str| {
@@ -129,14 +129,14 @@ fn pack(parts: &Parts, dir: &Path) -> Digest {
     Digest::of(&layer)
 }
 
-struct Bench {
-    registry: DockerRegistry,
-    dir: tempfile::TempDir,
-    parts: Parts,
+pub(crate) struct Bench {
+    pub(crate) registry: DockerRegistry,
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) parts: Parts,
 }
 
 impl Bench {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let parts = real(dir.path())?;
         let registry = DockerRegistry::start(Guard::Plain)?;
@@ -160,7 +160,7 @@ impl Bench {
     }
 
     /// Packs, pushes and names the image, and the layer's file in the registry's storage.
-    fn publish(&self, parts: &Parts, tag: &str) -> (String, PathBuf) {
+    pub(crate) fn publish(&self, parts: &Parts, tag: &str) -> (String, PathBuf) {
         let layout = self.dir.path().join(tag);
         let digest = pack(parts, &layout);
         let hex = digest.hex();

@@ -30,6 +30,8 @@ mod program;
     reason = "each test binary uses another part"
 )]
 mod registry;
+mod restore;
+mod restore_faults;
 #[path = "../support/schema.rs"]
 mod schema;
 mod verdict;

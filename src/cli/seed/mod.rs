@@ -8,6 +8,7 @@ mod outcome;
 mod precache;
 mod preflight;
 mod pull_secret;
+mod restore;
 mod status;
 mod verify;
 
@@ -17,9 +18,10 @@ use clap::{Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::exit::{Categorised, Exit, Failure, unreadable};
+use super::findings::{findings_text, printable, unmet};
 use super::registry::category;
 use crate::seed::preflight::Purpose;
-use crate::seed::{Error, Facts, Finding, Severity};
+use crate::seed::{Error, Facts};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -39,6 +41,8 @@ pub(super) enum Seed {
     Verify(verify::Verify),
     /// List the images inside a seed image, as a target pulls them.
     PrecacheList(precache::PrecacheList),
+    /// Restore a seed image into a sysroot, offline if it is on the data disk.
+    Restore(restore::Restore),
 }
 
 impl Seed {
@@ -55,6 +59,7 @@ impl Seed {
             Self::RestorePullSecret(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::PrecacheList(args) => args.run(context),
+            Self::Restore(args) => args.run(context),
         }
     }
 }
@@ -83,6 +88,7 @@ impl Categorised for Error {
         match self {
             Self::Source(error) => category(error.kind),
             Self::Image { .. } => Exit::Verification,
+            Self::Restore(error) => error.category().into(),
             _ => Exit::Usage,
         }
     }
@@ -102,47 +108,4 @@ impl Categorised for Error {
 fn facts(path: &Path) -> Result<Facts, Failure> {
     let bytes = fs_err::read(path).map_err(|e| unreadable(path, &e))?;
     Ok(Facts::parse(&path.display().to_string(), &bytes)?)
-}
-
-/// Findings as a person reads them, the worst first.
-fn findings_text(findings: &[Finding]) -> String {
-    let mut sorted: Vec<_> = findings.iter().collect();
-    sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    let line = |f: &&Finding| {
-        let word = match f.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
-        format!(
-            "{word}: {}: {}: {}\n  cure: {}",
-            f.rule, f.object, f.message, f.cure
-        )
-    };
-    printable(&sorted.iter().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-/// What an image or a cluster says, without what would move the cursor or change the terminal.
-fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
-/// The failure of a check that found errors.
-fn unmet(findings: &[Finding], what: &str) -> Result<(), Failure> {
-    let errors = findings
-        .iter()
-        .filter(|f| f.severity == Severity::Error)
-        .count() as u64;
-    if errors == 0 {
-        return Ok(());
-    }
-    let message = format!("{what}: {}", crate::ui::format::count(errors, "error"));
-    Err(Failure::new(Exit::Verification, message).hint("each finding above names its cure"))
 }

@@ -14,7 +14,7 @@ pub(crate) enum Kind {
 }
 
 /// Resolves an unquoted scalar.
-pub(super) fn resolve(text: &str) -> Kind {
+pub(crate) fn resolve(text: &str) -> Kind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {

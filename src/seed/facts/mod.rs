@@ -26,23 +26,11 @@ use serde_json::Value;
 pub use trim::is_sanitized;
 
 use super::error::Error;
+pub use crate::objects::Answer;
+pub(super) use crate::objects::json::{list, name, text};
 
 /// Version of the document.
 pub const FORMAT: u32 = 1;
-
-/// What the API said to one GET.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    /// A list's items.
-    Items(Vec<Value>),
-    /// One object.
-    Object(Value),
-    /// 404 of the object or its group.
-    Absent,
-    /// Anything else, in one clause.
-    Error(String),
-}
 
 /// All answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -226,25 +214,4 @@ impl Facts {
     pub(super) fn machine_config(&self) -> Option<&Value> {
         self.object(&self.machine_config_path()?)
     }
-}
-
-/// `metadata.name`.
-pub(super) fn name(object: &Value) -> &str {
-    text(object, "/metadata/name")
-}
-
-/// Text at a JSON pointer, empty when there is none.
-pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-/// A list at a JSON pointer, empty when there is none.
-pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
 }

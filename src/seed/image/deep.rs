@@ -5,12 +5,12 @@ use std::io;
 
 use serde::Serialize;
 
-use super::contents::{Contents, text};
+use super::contents::{Archives, CheckOnly, Contents, Files, text};
 use super::{SeedImage, stream, tar};
 use crate::oci::ImageSource;
 use crate::progress::Reporter;
 use crate::seed::error::Error;
-use crate::seed::finding::Finding;
+use crate::seed::finding::{Finding, has_errors};
 
 const AGAIN: &str = "push the image again; if it stays, check the registry's storage";
 
@@ -36,9 +36,24 @@ pub async fn deep(
     image: &SeedImage,
     reporter: &dyn Reporter,
 ) -> Result<DeepReport, Error> {
+    let (report, _) = whole(source, image, reporter, Box::new(CheckOnly)).await?;
+    Ok(report)
+}
+
+/// [`deep`], with the archives within for `archives`, and the small files where nothing is wrong. When `archives` wants no more,
+/// the transfer ends and the report says nothing of use.
+pub(in crate::seed) async fn whole(
+    source: &dyn ImageSource,
+    image: &SeedImage,
+    reporter: &dyn Reporter,
+    archives: Box<dyn Archives>,
+) -> Result<(DeepReport, Option<Files>), Error> {
     let visit = |reader: &mut dyn io::Read| {
-        let mut contents = Contents::default();
+        let mut contents = Contents::new(archives);
         let walked = tar::walk(reader, &mut |member| contents.member(member));
+        if contents.stopped {
+            return Err(io::ErrorKind::Other.into());
+        }
         Ok((contents, walked))
     };
     let place = (&image.reference, &image.layer);
@@ -48,7 +63,7 @@ pub async fn deep(
 
 type Walked = (Contents, io::Result<bool>);
 
-fn judge(image: &SeedImage, outcome: stream::Outcome<Walked>) -> DeepReport {
+fn judge(image: &SeedImage, outcome: stream::Outcome<Walked>) -> (DeepReport, Option<Files>) {
     let layer = image.layer.digest.to_string();
     let mut findings = Vec::new();
     if outcome.digest.as_ref() != Some(&image.layer.digest) {
@@ -59,17 +74,18 @@ fn judge(image: &SeedImage, outcome: stream::Outcome<Walked>) -> DeepReport {
             AGAIN,
         ));
         // Nothing that such bytes say counts.
-        return DeepReport {
+        let report = DeepReport {
             unpacked_bytes: None,
             files: BTreeMap::new(),
             containers: 0,
             findings,
         };
+        return (report, None);
     }
     let unpacked = outcome.unpacked;
     let (mut contents, walked) = outcome
         .value
-        .unwrap_or_else(|error| (Contents::default(), Err(error)));
+        .unwrap_or_else(|error| (Contents::new(Box::new(CheckOnly)), Err(error)));
     match walked {
         Ok(_) => contents.finish(image.info_text.as_deref()),
         Err(error) => findings.push(Finding::error(
@@ -97,12 +113,14 @@ fn judge(image: &SeedImage, outcome: stream::Outcome<Walked>) -> DeepReport {
         _ => {}
     }
     findings.append(&mut contents.findings);
-    DeepReport {
+    let good = !has_errors(&findings);
+    let report = DeepReport {
         unpacked_bytes: unpacked.map(|(_, bytes)| bytes),
-        containers: contents.containers.as_ref().map_or(0, Vec::len),
-        files: contents.members,
+        containers: contents.containers(),
+        files: std::mem::take(&mut contents.members),
         findings,
-    }
+    };
+    (report, contents.into_files().filter(|_| good))
 }
 
 /// The images of `containers.list`, in its order, blank lines left out. Reads the layer no further than that file, which is

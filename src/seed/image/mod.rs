@@ -6,6 +6,7 @@
 
 mod contents;
 mod deep;
+mod deployment;
 mod info;
 mod nested;
 mod stream;
@@ -16,8 +17,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(in crate::seed) use contents::{Archives, Files, Stopped};
+pub(in crate::seed) use deep::whole;
 pub use deep::{DeepReport, containers, deep};
+pub use deployment::{Deployment, DeploymentError, kernel_arguments};
 pub use info::Info;
+pub(in crate::seed) use nested::{parents, pass};
+pub(in crate::seed) use tar::walk;
 pub use verdict::compare;
 
 use super::error::Error;

@@ -24,8 +24,8 @@ pub(super) struct Outcome<T> {
     pub(super) unpacked: Option<(Digest, u64)>,
 }
 
-/// Reads a layer through `visit`, which gets it uncompressed. With `whole` the rest is read too, for the digests; without it the
-/// transfer ends when `visit` is done.
+/// Reads a layer through `visit`, which gets it uncompressed. With `whole` the rest is read too, for the digests; without it, and
+/// when `visit` fails, the transfer ends when `visit` is done.
 ///
 /// # Errors
 /// The source fails.
@@ -70,7 +70,7 @@ fn consume<T>(
     let stored = Hashing::new(pipe, algorithm);
     let mut raw = BufReader::with_capacity(64 << 10, stored);
     let (value, unpacked) = unpacked(&mut raw, whole, visit);
-    let drained = whole && io::copy(&mut raw, &mut io::sink()).is_ok();
+    let drained = whole && value.is_ok() && io::copy(&mut raw, &mut io::sink()).is_ok();
     let (pipe, digest, _) = raw.into_inner().finish();
     if let Some(error) = pipe.failed {
         return Err(error);
@@ -93,7 +93,7 @@ fn unpacked<T>(
         Err(error) => return (Err(error), None),
     };
     let value = visit(&mut reader);
-    if !whole {
+    if !whole || value.is_err() {
         return (value, None);
     }
     match io::copy(&mut reader, &mut io::sink()) {
@@ -101,7 +101,6 @@ fn unpacked<T>(
             let (_, digest, size) = reader.finish();
             (value, Some((digest, size)))
         }
-        // The reader's own complaint says more.
-        Err(error) => (value.and(Err(error)), None),
+        Err(error) => (Err(error), None),
     }
 }

@@ -3,6 +3,9 @@
 //! Format: POSIX ustar and pax, GNU long names and base-256 sizes. The `tar` crate parses the header fields; it does not walk,
 //! because it holds extended headers of any size in memory, and in raw mode does not know the `size` record that members of
 //! 8 GiB and more need, which a seed image's `var.tgz` may be.
+//!
+//! What is unpacked after this check is unpacked by GNU tar. Where the two could read one archive in two ways (sparse members, names
+//! in global headers, two names for one member, a directory as a file) the archive is refused: no seed image needs that.
 
 use std::io::{self, Read};
 
@@ -11,24 +14,25 @@ use ::tar::{EntryType, Header};
 const BLOCK: u64 = 512;
 /// A longer name or link is not from any image builder.
 const MAX_EXTENSION: u64 = 1 << 20;
+const TWICE: &str = "two headers name one member";
 
 /// One member. Reading past `body` is impossible; what is not read of it is skipped.
-pub(super) struct Member<'a> {
+pub(in crate::seed) struct Member<'a> {
     /// As it is in the archive, without the leading `./` and the trailing `/`.
-    pub(super) path: String,
-    pub(super) kind: EntryType,
+    pub(in crate::seed) path: String,
+    pub(in crate::seed) kind: EntryType,
     /// Target of a link.
-    pub(super) link: String,
+    pub(in crate::seed) link: String,
     /// Bytes of the body.
-    pub(super) size: u64,
-    pub(super) body: &'a mut dyn Read,
+    pub(in crate::seed) size: u64,
+    pub(in crate::seed) body: &'a mut dyn Read,
 }
 
 /// Calls `visit` for each member in order until it answers `false` or the archive ends; tells whether it ended.
 ///
 /// # Errors
 /// The stream fails, is no tar or ends early, a path is hostile, or `visit` fails.
-pub(super) fn walk(
+pub(in crate::seed) fn walk(
     reader: &mut dyn Read,
     visit: &mut dyn FnMut(Member<'_>) -> io::Result<bool>,
 ) -> io::Result<bool> {
@@ -62,6 +66,9 @@ pub(super) fn walk(
         let path = extensions
             .path
             .unwrap_or_else(|| lossy(&header.path_bytes()));
+        if matches!(kind, EntryType::Regular | EntryType::Continuous) && path.ends_with('/') {
+            return Err(bad("a file with the name of a directory"));
+        }
         let own_link = header.link_name_bytes().map(|b| lossy(&b));
         let link = extensions.link.or(own_link).unwrap_or_default();
         let path = checked(&path)?;
@@ -95,11 +102,21 @@ struct Extensions {
 impl Extensions {
     /// Takes a member that only describes the next one; false when it is none.
     fn read(&mut self, kind: EntryType, size: u64, reader: &mut dyn Read) -> io::Result<bool> {
+        let named = self.path.is_some() || self.link.is_some() || self.size.is_some();
         match kind {
+            EntryType::GNULongName if self.path.is_some() => return Err(bad(TWICE)),
+            EntryType::GNULongLink if self.link.is_some() => return Err(bad(TWICE)),
+            EntryType::XHeader if named => return Err(bad(TWICE)),
             EntryType::GNULongName => self.path = Some(gnu(&extension(reader, size)?)),
             EntryType::GNULongLink => self.link = Some(gnu(&extension(reader, size)?)),
             EntryType::XHeader => self.pax(&extension(reader, size)?)?,
-            EntryType::XGlobalHeader => drop(extension(reader, size)?),
+            EntryType::XGlobalHeader => {
+                let mut all = Self::default();
+                all.pax(&extension(reader, size)?)?;
+                if all.path.is_some() || all.link.is_some() || all.size.is_some() {
+                    return Err(bad("a global header names members"));
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -129,6 +146,7 @@ impl Extensions {
                     let number = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
                     self.size = Some(number.ok_or_else(broken)?);
                 }
+                _ if key.starts_with(b"GNU.sparse.") => return Err(bad("a sparse member")),
                 _ => {}
             }
         }
@@ -177,7 +195,7 @@ fn gnu(bytes: &[u8]) -> String {
     lossy(bytes.split(|b| *b == 0).next().unwrap_or_default())
 }
 
-fn padding(size: u64) -> u64 {
+pub(super) fn padding(size: u64) -> u64 {
     (BLOCK - size % BLOCK) % BLOCK
 }
 
@@ -303,6 +321,23 @@ mod tests {
         assert_eq!(names(&bytes).unwrap(), ["short 5"]);
         assert!(names(&pax(&[("size", b"99999999999999999999")], b"")).is_err());
         assert!(names(&pax(&[("size", b"1000000000000")], b"")).is_err());
+    }
+
+    #[test]
+    fn what_two_programs_may_read_in_two_ways_is_refused() {
+        let said = |bytes: &[u8]| names(bytes).unwrap_err().to_string();
+        assert!(said(&pax(&[("GNU.sparse.name", b"x")], b"")).contains("sparse"));
+        assert!(said(&pax(&[("path", b"x/")], b"")).contains("a file with the name"));
+        let mut twice = pax(&[("path", b"a")], b"");
+        twice.truncate(1024);
+        twice.extend(pax(&[("path", b"b")], b""));
+        assert!(said(&twice).contains("two headers"));
+        let mut global = pax(&[("path", b"a")], b"");
+        let mut header = Header::from_byte_slice(&global[..512]).clone();
+        header.set_entry_type(EntryType::XGlobalHeader);
+        header.set_cksum();
+        global[..512].copy_from_slice(header.as_bytes());
+        assert!(said(&global).contains("global"));
     }
 
     #[test]

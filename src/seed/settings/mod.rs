@@ -14,9 +14,6 @@
 //! Every section may be left out. A flag of the same meaning beats the file. What is wrong is reported with its line and column,
 //! all at once.
 
-mod reader;
-
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::error::Error;
@@ -24,16 +21,48 @@ use super::names::{self, Cluster, SeedImage, Wave};
 use super::partition::Partition;
 use super::resources::{Api, ConfigMapRef, Operator, Upgrade};
 use super::version::Version;
-use crate::config::model::{At, Located};
-use crate::config::{Finding, yaml};
+use crate::config::Finding;
+use crate::config::values::{Field, Values};
 use crate::oci::Reference;
-use reader::Reader;
+
+/// Section and key in the file, name of the flag, whether it takes several values.
+const FIELDS: [Field; 25] = [
+    ("cluster", "name", "name", false),
+    ("cluster", "domain", "domain", false),
+    ("cluster", "nodeIP", "ip", false),
+    ("dnsmasq", "wave", "wave", false),
+    ("dnsmasq", "guarded", "guarded", false),
+    ("partition", "device", "device", false),
+    ("partition", "startMiB", "start-mib", false),
+    ("partition", "sizeMiB", "size-mib", false),
+    ("partition", "label", "label", false),
+    ("partition", "role", "role", false),
+    ("partition", "diskSize", "disk-size", false),
+    ("image", "seedImage", "seed-image", false),
+    ("image", "authfile", "authfile", false),
+    ("image", "recertImage", "recert-image", false),
+    ("image", "hubKubeconfig", "hub-kubeconfig", false),
+    ("image", "api", "api", false),
+    ("operator", "namespace", "namespace", false),
+    ("operator", "channel", "channel", false),
+    ("operator", "source", "source", false),
+    ("upgrade", "version", "version", false),
+    ("upgrade", "pullSecret", "pull-secret", false),
+    ("upgrade", "oadpContent", "oadp-content", true),
+    ("upgrade", "extraManifests", "extra-manifest", true),
+    (
+        "upgrade",
+        "initMonitorTimeoutSeconds",
+        "init-monitor-timeout",
+        false,
+    ),
+    ("upgrade", "image", "upgrade-image", false),
+];
 
 /// Values by the name of their flag.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    file: String,
-    values: BTreeMap<&'static str, Vec<Located<String>>>,
+    values: Values,
 }
 
 impl Settings {
@@ -42,20 +71,9 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with it, in file order; never empty.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Finding>> {
-        let document = yaml::parse(text).map_err(|e| vec![Finding::new(file, e.at, e.message)])?;
-        let mut reader = Reader::new(file);
-        for duplicate in &document.duplicates {
-            reader.wrong(
-                duplicate.at,
-                format!("the key `{}` is there already", duplicate.key),
-            );
-        }
-        reader.root(&document.root);
-        let settings = Self {
-            file: file.to_owned(),
-            values: reader.values,
-        };
-        let mut findings = reader.findings;
+        let (values, mut findings) =
+            Values::read(file, text, "Seed", &FIELDS).map_err(|finding| vec![finding])?;
+        let settings = Self { values };
         findings.extend(settings.wrong_values());
         findings.sort_by_key(|finding| finding.at);
         if findings.is_empty() {
@@ -67,21 +85,17 @@ impl Settings {
 
     /// Sets a value from a flag.
     pub fn set(&mut self, field: &'static str, values: impl IntoIterator<Item = String>) {
-        let values: Vec<_> = values.into_iter().map(Located::from).collect();
-        if !values.is_empty() {
-            self.values.insert(field, values);
-        }
+        self.values.set(field, values);
     }
 
     /// A value, and whether it comes from the file.
     pub fn text(&self, field: &str) -> Option<(&str, bool)> {
-        let value = self.values.get(field)?.first()?;
-        Some((&value.value, value.at != At::default()))
+        self.values.text(field)
     }
 
     /// Whether the value of a field is there.
     pub fn has(&self, field: &str) -> bool {
-        self.values.contains_key(field)
+        self.values.has(field)
     }
 
     /// An error with the place of its value in the file, when it has one.
@@ -92,13 +106,7 @@ impl Settings {
             Error::HubKubeconfig { .. } => "hub-kubeconfig",
             _ => "",
         };
-        let at = self
-            .values
-            .get(field)
-            .and_then(|v| v.first())
-            .map(|v| v.at)
-            .unwrap_or_default();
-        let mut finding = Finding::new(&self.file, at, error.to_string());
+        let mut finding = self.values.finding(field, error.to_string());
         finding.hint = error.hint();
         finding
     }
@@ -109,14 +117,6 @@ impl Settings {
 
     fn need(&self, field: &'static str) -> Result<&str, Error> {
         self.get(field).ok_or(Error::Missing(field))
-    }
-
-    fn all(&self, field: &str) -> impl Iterator<Item = &str> {
-        self.values
-            .get(field)
-            .into_iter()
-            .flatten()
-            .map(|v| v.value.as_str())
     }
 
     fn number(&self, field: &'static str) -> Result<Option<u64>, Error> {
@@ -206,9 +206,9 @@ impl Settings {
     /// # Errors
     /// It is no pull spec.
     pub fn recert(&self) -> Result<Option<Reference>, Error> {
-        self.get("recert-image")
-            .map(|text| names::pull_spec("recert-image", text))
-            .transpose()
+        let recert = self.get("recert-image");
+        let recert = recert.map(|text| names::pull_spec("recert-image", text));
+        Ok(recert.transpose()?)
     }
 
     /// Version of the custom resources.
@@ -257,7 +257,8 @@ impl Settings {
         let pull_secret = self.get("pull-secret");
         pull_secret.map_or(Ok(()), |name| names::object_name("pull-secret", name))?;
         let maps = |field: &'static str| {
-            self.all(field)
+            self.values
+                .all(field)
                 .map(|text| ConfigMapRef::new(field, text))
                 .collect::<Result<Vec<_>, _>>()
         };

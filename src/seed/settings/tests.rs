@@ -1,6 +1,7 @@
 //! One file, and what is wrong in it at its place.
 
 use super::*;
+use crate::config::model::At;
 
 const GOOD: &str = "apiVersion: snoforge.io/v1\nkind: Seed\ncluster:\n  name: mysno\n  domain: sno.cluster-domain.com\n  nodeIP: 10.20.30.5\ndnsmasq: {wave: 7}\npartition: {device: /dev/disk/by-id/x, startMiB: 60000, diskSize: 200GiB}\nimage:\n  seedImage: quay.io/a/seed:4.18.27\n  authfile: auth.json\nupgrade: {version: 4.18.27, oadpContent: [openshift-adp/oadp-cm]}\n";
 
@@ -28,7 +29,7 @@ fn the_sample_is_right_and_names_every_field() {
     let disk = settings.disk_bytes().unwrap();
     assert_eq!(settings.partition().unwrap().lints(disk), []);
     let left_out = ["hub-kubeconfig", "upgrade-image"];
-    for (_, key, field, _) in reader::FIELDS {
+    for (_, key, field, _) in FIELDS {
         assert!(settings.has(field) || left_out.contains(&field), "{key}");
     }
 }

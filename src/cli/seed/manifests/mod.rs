@@ -5,15 +5,14 @@ mod flags;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
 
 use flags::{
     All, Common, Detach, DnsmasqFlags, OperatorFlags, PartitionFlags, SeedgenFlags, UpgradeFlags,
 };
 
-use crate::cli::context::{Context, raw};
+use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, unreadable};
-use crate::io::atomic;
+use crate::cli::manifest::{Manifest, write, write_all};
 use crate::seed::auth::AuthFile;
 use crate::seed::dnsmasq::Dnsmasq;
 use crate::seed::partition::gib;
@@ -41,25 +40,6 @@ pub(crate) enum Manifests {
     Detach(Detach),
     /// Everything that seed.yaml describes, into a directory.
     All(All),
-}
-
-/// One file.
-#[derive(Debug)]
-struct Manifest {
-    name: &'static str,
-    text: String,
-    /// Only the owner may read it.
-    secret: bool,
-}
-
-impl Manifest {
-    fn new(name: &'static str, text: String) -> Self {
-        Self {
-            name,
-            text,
-            secret: false,
-        }
-    }
 }
 
 impl Manifests {
@@ -98,29 +78,6 @@ pub(super) fn settings(path: &Path) -> Result<Settings, Failure> {
             message: lines.join("\nerror: "),
             hint: findings.iter().find_map(|f| f.hint.clone()),
         }
-    })
-}
-
-/// One file, or stdout.
-fn write(context: &Context, path: Option<&Path>, manifests: &[Manifest]) -> Result<(), Failure> {
-    let text: String = manifests.iter().map(|m| m.text.as_str()).collect();
-    let Some(path) = path else {
-        if context.is_json() {
-            let list: Vec<_> = manifests
-                .iter()
-                .map(|m| json!({"name": m.name, "yaml": m.text}))
-                .collect();
-            return context.result(&json!({ "manifests": list }), String::new);
-        }
-        return raw(text.as_bytes());
-    };
-    if manifests.iter().any(|m| m.secret) {
-        atomic::write_private(path, text.as_bytes())?;
-    } else {
-        atomic::write(path, text.as_bytes())?;
-    }
-    context.result(&json!({"written": [path]}), || {
-        format!("wrote {}", path.display())
     })
 }
 
@@ -248,7 +205,7 @@ pub(super) fn generator(
     let path =
         named(settings, "authfile", config).ok_or_else(|| wrong(Error::Missing("authfile")))?;
     let bytes = fs_err::read(&path).map_err(|e| unreadable(&path, &e))?;
-    let auth = AuthFile::parse(&path, bytes, image.reference()).map_err(wrong)?;
+    let auth = AuthFile::parse(&path, bytes, image.reference()).map_err(|e| wrong(e.into()))?;
     if !auth.others.is_empty() {
         context.warn(&format!(
             "{} holds credentials for other places too ({}); they go to the seed cluster with it",
@@ -369,24 +326,6 @@ impl All {
             let upgrade = settings.upgrade().map_err(|e| at(&settings, &e))?;
             files.push(Manifest::new("imagebasedupgrade.yaml", upgrade.manifest()));
         }
-        fs_err::create_dir_all(&self.o)?;
-        let mut written = Vec::new();
-        for file in &files {
-            let path = self.o.join(file.name);
-            let write = if file.secret {
-                atomic::write_private
-            } else {
-                atomic::write
-            };
-            write(&path, file.text.as_bytes())?;
-            written.push(path);
-        }
-        context.result(&json!({ "written": written }), || {
-            let lines: Vec<_> = written
-                .iter()
-                .map(|p| format!("wrote {}", p.display()))
-                .collect();
-            lines.join("\n")
-        })
+        write_all(context, &self.o, &files)
     }
 }

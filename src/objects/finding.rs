@@ -1,4 +1,4 @@
-//! What a rule found: about a cluster, or about an image.
+//! What a rule found: about a cluster, an image or a file.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The object, file or label that decides it.
     pub object: String,
-    /// What is wrong, in lifecycle-agent's words where it has some.
+    /// What is wrong, in the operator's words where it has some.
     pub message: String,
     /// What to do.
     pub cure: String,
@@ -31,7 +31,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding that ends the work.
-    pub(super) fn error(
+    pub(crate) fn error(
         rule: &'static str,
         object: impl Into<String>,
         message: impl Into<String>,
@@ -48,7 +48,7 @@ impl Finding {
 
     /// The same as a warning.
     #[must_use]
-    pub(super) fn warning(self) -> Self {
+    pub(crate) fn warning(self) -> Self {
         Self {
             severity: Severity::Warning,
             ..self

@@ -1,4 +1,4 @@
-//! The credential file that becomes `seedAuth`: `containers-auth.json(5)`, read only to tell whether it can push the seed image.
+//! A credential file that becomes a Secret: `containers-auth.json(5)`, read only to tell whether it has an entry for an image.
 //!
 //! The bytes go into the Secret as they are; they are redacted everywhere else.
 
@@ -22,8 +22,13 @@ impl SecretBytes {
         Self(bytes)
     }
 
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Base64 for a Secret's `data`.
-    pub(super) fn base64(&self) -> String {
+    pub(crate) fn base64(&self) -> String {
         BASE64.encode(&self.0)
     }
 }
@@ -34,13 +39,13 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// A credential file with an entry for the seed image's registry.
+/// A credential file with an entry for an image's registry.
 #[derive(Debug, Clone)]
 pub struct AuthFile {
-    pub(super) bytes: SecretBytes,
-    /// The key that answers for the seed image: `host` or `host/path`.
+    pub(crate) bytes: SecretBytes,
+    /// The key that answers for the image: `host` or `host/path`.
     pub key: String,
-    /// Keys for other places, which nobody needs on the seed cluster.
+    /// Keys for other places, which nobody needs on the cluster.
     pub others: Vec<String>,
 }
 
@@ -75,6 +80,66 @@ impl AuthFile {
             bytes: SecretBytes(bytes),
         })
     }
+}
+
+/// A credential file for pulling, with its keys.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub(crate) bytes: SecretBytes,
+    /// `host` or `host/path`, as written, sorted.
+    pub keys: Vec<String>,
+}
+
+impl Credentials {
+    /// Reads the file's bytes; `path` is for messages.
+    ///
+    /// # Errors
+    /// No JSON object with entries in `auths`, or an entry without user and password.
+    pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::Auth {
+            path: path.to_owned(),
+            reason,
+        };
+        let keys = keys(&bytes, false).map_err(refuse)?;
+        Ok(Self {
+            keys,
+            bytes: SecretBytes(bytes),
+        })
+    }
+
+    /// Whether there is an entry for an image.
+    pub fn covers(&self, image: &Reference) -> bool {
+        self.keys.iter().any(|key| covers(key, image))
+    }
+}
+
+/// The keys of a credential document whose entries can be used; `legacy` for `.dockercfg`, which has no `auths` around them.
+///
+/// # Errors
+/// It is none, it is empty, or an entry is of no use. The text quotes no entry.
+pub fn keys(bytes: &[u8], legacy: bool) -> Result<Vec<String>, String> {
+    let document: Value =
+        serde_json::from_slice(bytes).map_err(|e| format!("it is no JSON (line {})", e.line()))?;
+    let auths = if legacy {
+        document.as_object()
+    } else {
+        document.get("auths").and_then(Value::as_object)
+    };
+    let auths = auths.ok_or_else(|| "it has no object `auths`".to_owned())?;
+    if auths.is_empty() {
+        return Err("`auths` is empty".to_owned());
+    }
+    for (key, entry) in auths {
+        usable(entry).map_err(|why| format!("the entry `{key}` {why}"))?;
+    }
+    let mut keys: Vec<String> = auths.keys().cloned().collect();
+    keys.sort();
+    Ok(keys)
+}
+
+/// Whether a key of a credential document answers for an image.
+pub fn covers(key: &str, image: &Reference) -> bool {
+    matches(key, image)
 }
 
 /// Without the scheme and the version that Docker writes (`https://host/v1/`).

@@ -1,65 +1,112 @@
-//! From the YAML tree to values by the name of their flag.
+//! Small YAML files of sections with texts, as values by the name of their flag.
+//!
+//! ```yaml
+//! apiVersion: snoforge.io/v1
+//! kind: Seed
+//! section: {key: text, other: [text, text]}
+//! ```
+//!
+//! A flag of the same meaning beats the file. What is wrong is reported with its line and column, all at once.
 
 use std::collections::BTreeMap;
 
-use crate::config::model::{At, Located};
-use crate::config::yaml::{Kind, Node, Value};
-use crate::config::{Finding, nearest};
+use super::model::{At, Located};
+use super::yaml::{self, Kind, Node, Value};
+use super::{Finding, nearest};
 
 const API_VERSION: &str = "snoforge.io/v1";
-const KIND: &str = "Seed";
 
-/// Section and key in the file, name of the flag, whether it takes several values.
-pub(super) const FIELDS: [(&str, &str, &str, bool); 25] = [
-    ("cluster", "name", "name", false),
-    ("cluster", "domain", "domain", false),
-    ("cluster", "nodeIP", "ip", false),
-    ("dnsmasq", "wave", "wave", false),
-    ("dnsmasq", "guarded", "guarded", false),
-    ("partition", "device", "device", false),
-    ("partition", "startMiB", "start-mib", false),
-    ("partition", "sizeMiB", "size-mib", false),
-    ("partition", "label", "label", false),
-    ("partition", "role", "role", false),
-    ("partition", "diskSize", "disk-size", false),
-    ("image", "seedImage", "seed-image", false),
-    ("image", "authfile", "authfile", false),
-    ("image", "recertImage", "recert-image", false),
-    ("image", "hubKubeconfig", "hub-kubeconfig", false),
-    ("image", "api", "api", false),
-    ("operator", "namespace", "namespace", false),
-    ("operator", "channel", "channel", false),
-    ("operator", "source", "source", false),
-    ("upgrade", "version", "version", false),
-    ("upgrade", "pullSecret", "pull-secret", false),
-    ("upgrade", "oadpContent", "oadp-content", true),
-    ("upgrade", "extraManifests", "extra-manifest", true),
-    (
-        "upgrade",
-        "initMonitorTimeoutSeconds",
-        "init-monitor-timeout",
-        false,
-    ),
-    ("upgrade", "image", "upgrade-image", false),
-];
+/// Section and key in the file, name of the flag, whether it takes several values. A section's fields are side by side.
+pub(crate) type Field = (&'static str, &'static str, &'static str, bool);
+
+/// Values by the name of their flag.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Values {
+    file: String,
+    values: BTreeMap<&'static str, Vec<Located<String>>>,
+}
+
+impl Values {
+    /// Reads a file of a kind; `file` is the name to print. What is wrong with its shape comes beside the values.
+    ///
+    /// # Errors
+    /// It is no YAML.
+    pub(crate) fn read(
+        file: &str,
+        text: &str,
+        kind: &'static str,
+        fields: &'static [Field],
+    ) -> Result<(Self, Vec<Finding>), Finding> {
+        let document = yaml::parse(text).map_err(|e| Finding::new(file, e.at, e.message))?;
+        let mut reader = Reader::new(file, kind, fields);
+        for duplicate in &document.duplicates {
+            reader.wrong(
+                duplicate.at,
+                format!("the key `{}` is there already", duplicate.key),
+            );
+        }
+        reader.root(&document.root);
+        let values = Self {
+            file: file.to_owned(),
+            values: reader.values,
+        };
+        Ok((values, reader.findings))
+    }
+
+    /// Sets a value from a flag.
+    pub(crate) fn set(&mut self, field: &'static str, values: impl IntoIterator<Item = String>) {
+        let values: Vec<_> = values.into_iter().map(Located::from).collect();
+        if !values.is_empty() {
+            self.values.insert(field, values);
+        }
+    }
+
+    /// A value, and whether it comes from the file.
+    pub(crate) fn text(&self, field: &str) -> Option<(&str, bool)> {
+        let value = self.values.get(field)?.first()?;
+        Some((&value.value, value.at != At::default()))
+    }
+
+    /// Whether the value of a field is there.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.values.contains_key(field)
+    }
+
+    /// All values of a field.
+    pub(crate) fn all(&self, field: &str) -> impl Iterator<Item = &str> {
+        let values = self.values.get(field).into_iter().flatten();
+        values.map(|v| v.value.as_str())
+    }
+
+    /// A message with the place of a field's value in the file, when it has one.
+    pub(crate) fn finding(&self, field: &str, message: impl Into<String>) -> Finding {
+        let first = self.values.get(field).and_then(|v| v.first());
+        let at = first.map(|v| v.at).unwrap_or_default();
+        Finding::new(&self.file, at, message)
+    }
+}
 
 /// Collects values and complaints.
-pub(super) struct Reader<'a> {
+struct Reader<'a> {
     file: &'a str,
-    pub(super) findings: Vec<Finding>,
-    pub(super) values: BTreeMap<&'static str, Vec<Located<String>>>,
+    kind: &'static str,
+    fields: &'static [Field],
+    findings: Vec<Finding>,
+    values: BTreeMap<&'static str, Vec<Located<String>>>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(file: &'a str) -> Self {
+    fn new(file: &'a str, kind: &'static str, fields: &'static [Field]) -> Self {
         Self {
             file,
+            kind,
+            fields,
             findings: Vec::new(),
             values: BTreeMap::new(),
         }
     }
 
-    pub(super) fn wrong(&mut self, at: At, message: String) {
+    fn wrong(&mut self, at: At, message: String) {
         self.findings.push(Finding::new(self.file, at, message));
     }
 
@@ -73,23 +120,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the whole document.
-    pub(super) fn root(&mut self, root: &Node) {
+    fn root(&mut self, root: &Node) {
+        let kind = self.kind;
         let Value::Map(entries) = &root.value else {
             return self.wrong(
                 root.at,
                 format!(
-                    "a map with `apiVersion: {API_VERSION}` and `kind: {KIND}` is expected here"
+                    "a map with `apiVersion: {API_VERSION}` and `kind: {kind}` is expected here"
                 ),
             );
         };
-        for (key, wanted) in [("apiVersion", API_VERSION), ("kind", KIND)] {
+        for (key, wanted) in [("apiVersion", API_VERSION), ("kind", kind)] {
             match root.get(key).map(|e| (&e.value.value, e.value.at)) {
                 None => self.wrong(root.at, format!("`{key}: {wanted}` is missing")),
                 Some((Value::Scalar { text, .. }, _)) if text == wanted => {}
                 Some((_, at)) => self.wrong(at, format!("`{key}` is not {wanted}")),
             }
         }
-        let mut sections: Vec<&str> = FIELDS.iter().map(|(section, ..)| *section).collect();
+        let mut sections: Vec<&str> = self.fields.iter().map(|(section, ..)| *section).collect();
         sections.dedup();
         for entry in entries {
             match entry.key.as_str() {
@@ -114,11 +162,13 @@ impl<'a> Reader<'a> {
             return;
         };
         for entry in entries {
-            let field = FIELDS
+            let field = self
+                .fields
                 .iter()
                 .find(|(of, key, ..)| *of == section && *key == entry.key);
             let Some((_, key, flag, several)) = field else {
-                let known: Vec<_> = FIELDS
+                let known: Vec<_> = self
+                    .fields
                     .iter()
                     .filter(|(of, ..)| *of == section)
                     .map(|(_, key, ..)| *key)

@@ -1,0 +1,48 @@
+//! The osimage room from outside: vectors of the operator, manifests against the real CRDs with their CEL rules, scripted builds.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::unnecessary_wraps,
+    clippy::format_collect,
+    reason = "a test stops at the first broken invariant, and says why it did not run"
+)]
+
+mod build;
+mod cel;
+mod manifests;
+#[path = "../support/program.rs"]
+mod program;
+#[path = "../support/schema.rs"]
+#[allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test binary uses another part"
+)]
+mod schema;
+mod vectors;
+mod verbs;
+
+use std::path::{Path, PathBuf};
+
+use program::{Run, run};
+
+/// The project's shared data, where they are.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not there", path.display());
+    None
+}
+
+/// Runs the program in a directory of its own with these files.
+fn with_files(files: &[(&str, &str)], args: &[&str]) -> Run {
+    let home = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs_err::write(home.path().join(name), text).unwrap();
+    }
+    run(home.path(), args)
+}
