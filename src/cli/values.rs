@@ -59,6 +59,24 @@ pub(super) fn lifetime(text: &str) -> Result<jiff::SignedDuration, String> {
     Ok(jiff::SignedDuration::from_hours(count * hours))
 }
 
+/// Parses how long to wait: `90s`, `60m`, `2h`.
+///
+/// # Errors
+/// Not a whole number above zero with a unit, or more than a week.
+pub(super) fn wait(text: &str) -> Result<std::time::Duration, String> {
+    const UNITS: [(char, u64); 3] = [('s', 1), ('m', 60), ('h', 3600)];
+    const WEEK_SECS: u64 = 7 * 24 * 3600;
+    let found = UNITS
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(*unit)?, *seconds)));
+    found
+        .filter(|(digits, _)| digits.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|(digits, seconds)| digits.parse::<u64>().ok()?.checked_mul(seconds))
+        .filter(|seconds| (1..=WEEK_SECS).contains(seconds))
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(|| "a time such as 90s, 60m or 2h".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +93,26 @@ mod tests {
         }
         for text in ["", "M", "-1M", "0", "nan", "inf", "10 parsecs"] {
             assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn waits() {
+        for (text, seconds) in [("90s", 90), ("60m", 3600), ("2h", 7200)] {
+            assert_eq!(wait(text).map(|w| w.as_secs()), Ok(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "m",
+            "0s",
+            "-1s",
+            "+1s",
+            "1.5m",
+            "60",
+            "1000h",
+            "99999999999999999999h",
+        ] {
+            assert!(wait(text).is_err(), "{text}");
         }
     }
 
