@@ -62,6 +62,8 @@ pub enum Event<'a> {
         /// One sentence.
         reason: &'a str,
     },
+    /// Something that happened outside, worth a line of its own.
+    Note(&'a str),
     /// Something a person should know, while work goes on.
     Warning(&'a str),
     /// The phase is over.

@@ -805,3 +805,63 @@ async fn https_without_authorities() {
     let error = client.push(&client, &image, &image).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Config);
 }
+
+#[tokio::test]
+async fn push_rights_are_tried_and_the_upload_is_cancelled() {
+    let (registry, image, _) = registry();
+    registry.access(Access::Token {
+        login: Some("user:pass".to_owned()),
+        expires_in: None,
+    });
+    let accepted = |location: &str| Fault::Status(202, vec![("Location", location.to_owned())], "");
+    let dir = tempfile::tempdir().unwrap();
+    let client = || Client::new(with_login(&dir, registry.host(), "user:pass")).unwrap();
+    let uploads = "POST /v2/team/app/blobs/uploads/";
+    let session = "/v2/team/app/blobs/uploads/1?_state=x";
+    registry.rule(Rule::new(accepted(session)).on(uploads));
+    client().try_push(&image.reference).await.unwrap();
+    let asked = |text: &str| {
+        let all = registry
+            .seen()
+            .into_iter()
+            .filter(|s| s.line.contains(text));
+        all.collect::<Vec<_>>()
+    };
+    assert!(
+        asked("/token")[0]
+            .line
+            .contains("scope=repository%3Ateam%2Fapp%3Apull%2Cpush")
+    );
+    let cancelled = asked("DELETE ");
+    assert_eq!(cancelled[0].line, format!("DELETE {session}"));
+    assert!(cancelled[0].headers["authorization"].starts_with("Bearer "));
+    // A session elsewhere gets no credentials, and none is needed.
+    registry.rule(Rule::new(accepted("http://127.0.0.1:1/upload")).on(uploads));
+    client().try_push(&image.reference).await.unwrap();
+    // A busy registry is asked again; one that says no is not.
+    registry.rule(Rule::new(Fault::status(503)).on(uploads));
+    registry.rule(Rule::new(accepted(session)).on(uploads));
+    let before = asked(uploads).len();
+    client().try_push(&image.reference).await.unwrap();
+    assert_eq!(asked(uploads).len(), before + 2);
+    let denied = r#"{"errors":[{"code":"DENIED","message":"read only"}]}"#;
+    for (answer, kind, said) in [
+        (
+            Fault::Status(403, Vec::new(), denied),
+            SourceErrorKind::Unauthorized,
+            "DENIED: read only",
+        ),
+        (Fault::status(405), SourceErrorKind::Protocol, "HTTP 405"),
+        (Fault::status(200), SourceErrorKind::Protocol, "HTTP 200"),
+    ] {
+        registry.rule(Rule::new(answer).on(uploads));
+        let before = asked(uploads).len();
+        let error = client().try_push(&image.reference).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+        assert_eq!(asked(uploads).len(), before + 1);
+    }
+    let wrong = Client::new(with_login(&dir, registry.host(), "user:wrong")).unwrap();
+    let error = wrong.try_push(&image.reference).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Unauthorized);
+}

@@ -455,3 +455,43 @@ async fn a_push_that_is_cut_goes_on() {
     assert_eq!(client.resolve(&there).await.unwrap(), image.manifest);
     pull(&client, &there).await;
 }
+
+#[tokio::test]
+async fn push_rights_leave_nothing_behind() {
+    let Some(registry) = DockerRegistry::start(Guard::Password) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let target: Reference = format!("{}/team/seed:v1", registry.host).parse().unwrap();
+    let client = Client::new(with_login(dir.path(), &registry.host)).unwrap();
+    client.try_push(&target).await.unwrap();
+    let mut stranger = options(dir.path());
+    stranger.tls_verify = false;
+    let refused = Client::new(stranger).unwrap().try_push(&target).await;
+    assert_eq!(refused.unwrap_err().kind, SourceErrorKind::Unauthorized);
+    let uploads = registry
+        .dir
+        .path()
+        .join("data/docker/registry/v2/repositories/team/seed/_uploads");
+    // This registry keeps an empty upload's hash state when it is cancelled; session and data are gone.
+    let mut left: Vec<_> = walk(&uploads);
+    left.retain(|name| name == "data" || name == "startedat");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// Names of all files below.
+fn walk(dir: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(dir).map(|d| d.flatten().collect::<Vec<_>>());
+    let below = |e: fs_err::DirEntry| {
+        if e.path().is_dir() {
+            walk(&e.path())
+        } else {
+            vec![e.file_name().to_string_lossy().into_owned()]
+        }
+    };
+    entries
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(below)
+        .collect()
+}

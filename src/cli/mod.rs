@@ -62,12 +62,12 @@ enum Command {
     /// Seed images for Image-Based Upgrade: manifests, preflight, verification.
     #[command(subcommand)]
     Seed(Box<seed::Seed>),
-    /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
-    #[command(subcommand)]
-    Osimage(Box<osimage::Osimage>),
     /// Disks: list them, write images onto many at once.
     #[command(subcommand)]
     Disk(disk::Disk),
+    /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
+    #[command(subcommand)]
+    Osimage(Box<osimage::Osimage>),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -147,8 +147,8 @@ impl Command {
             Self::Iso(verb) => verb.run(context),
             Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
-            Self::Osimage(verb) => verb.run(context),
             Self::Disk(verb) => verb.run(context),
+            Self::Osimage(verb) => verb.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

@@ -260,4 +260,9 @@ pub enum Origin {
     Additional,
     /// Read from a mapping file.
     Mapping,
+    /// The OS image of a pool that was built on a cluster, or what its first boot needs (`osimage precache`).
+    OsImage {
+        /// `master`.
+        pool: String,
+    },
 }

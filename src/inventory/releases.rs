@@ -17,10 +17,10 @@ use super::graphs::SourcedGraphs;
 use super::lock::{self, Origin, Signature};
 use super::payload::{self, Payload};
 use super::resolve::architectures;
-use super::session::Session;
-use super::signature::Checked;
+use super::session::{Services, Session};
+use super::signature::{Checked, SignatureCheck};
 use super::version::blang;
-use super::{Inputs, InventoryError, signature};
+use super::{Inputs, InventoryError, os_images, signature};
 
 /// Where Red Hat keeps release payloads by version.
 const RELEASE_REPOSITORY: &str = "quay.io/openshift-release-dev/ocp-release";
@@ -44,7 +44,10 @@ pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
     let mut images: Vec<Reference> = find(session, inputs, &mut out).await;
     images.sort();
     images.dedup();
-    let reads = images.iter().map(|image| read(session, inputs, image));
+    let kubevirt = inputs.image_set.platform.kubevirt_container;
+    let reads = images
+        .iter()
+        .map(|image| read(session, image, kubevirt, &inputs.signature));
     let results: Vec<Result<(Payload, Checked), InventoryError>> = stream::iter(reads)
         .buffered(PAYLOADS_AT_ONCE)
         .collect()
@@ -66,25 +69,54 @@ pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
     out
 }
 
+/// Red Hat's payload of a version (`X.Y.Z`) for an architecture (`amd64`), by tag.
+///
+/// # Errors
+/// The version cannot be part of a tag.
+pub fn release_image(version: &str, architecture: &str) -> Result<Reference, InventoryError> {
+    let tag = format!("{version}-{}", payload::tag_architecture(architecture));
+    let image = format!("{RELEASE_REPOSITORY}:{tag}").parse();
+    image.map_err(|error| InventoryError::Reference {
+        place: format!("release {version}"),
+        error,
+    })
+}
+
+/// Reads one payload and checks its signature.
+///
+/// # Errors
+/// It cannot be read, is no payload, or is signed by somebody else.
+pub async fn read_release(
+    image: &Reference,
+    check: &SignatureCheck,
+    services: Services<'_>,
+) -> Result<(os_images::Payload, Signature), InventoryError> {
+    let session = Session::new(services);
+    let (payload, (signature, _)) = read(&session, image, false, check).await?;
+    let components = payload.components.into_iter();
+    let payload = os_images::Payload {
+        components: components.map(|c| (c.name, c.image)).collect(),
+        version: payload.version,
+        architecture: payload.architecture,
+    };
+    Ok((payload, signature))
+}
+
 async fn read(
     session: &Session<'_>,
-    inputs: &Inputs,
     image: &Reference,
+    kubevirt: bool,
+    check: &SignatureCheck,
 ) -> Result<(Payload, Checked), InventoryError> {
     let pinned = session.pin(image).await?;
-    let payload = payload::read(
-        session,
-        &pinned,
-        inputs.image_set.platform.kubevirt_container,
-    )
-    .await?;
+    let payload = payload::read(session, &pinned, kubevirt).await?;
     let digest = pinned.digest().ok_or_else(|| InventoryError::Image {
         image: image.to_string(),
         detail: "the registry gave no digest for it".to_owned(),
         hint: None,
     })?;
     let documents = session.services.documents;
-    let signature = signature::check(documents, digest, &inputs.signature).await?;
+    let signature = signature::check(documents, digest, check).await?;
     Ok((payload, signature))
 }
 

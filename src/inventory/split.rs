@@ -52,14 +52,19 @@ pub(super) fn groups(source: &str, destination: &str, ai_images: &BTreeSet<Strin
     }
 }
 
+/// `4.14.0-rc.1-x86_64` and `pod` of `4.14.0-rc.1-x86_64-pod`.
+pub(super) fn release_tag(tag: &str) -> Option<(&str, &str)> {
+    let between = |arch: &&str| {
+        let at = tag.find(&format!("-{arch}-"))?;
+        Some((at + 1 + arch.len(), at + arch.len() + 2))
+    };
+    let (release, component) = TAG_ARCHITECTURES.iter().filter_map(between).min()?;
+    Some((tag.get(..release)?, tag.get(component..)?))
+}
+
 /// `pod` of `4.14.0-rc.1-x86_64-pod`; the whole tag when no architecture is in it.
 fn component(tag: &str) -> &str {
-    let after = |arch: &str| {
-        let marker = format!("-{arch}-");
-        tag.find(&marker).map(|at| (at, at + marker.len()))
-    };
-    let first = TAG_ARCHITECTURES.iter().filter_map(|a| after(a)).min();
-    first.and_then(|(_, end)| tag.get(end..)).unwrap_or(tag)
+    release_tag(tag).map_or(tag, |(_, component)| component)
 }
 
 #[cfg(test)]

@@ -164,6 +164,7 @@ fn kind(origin: &Origin) -> (u8, String) {
         Origin::Operator { catalog, .. } => (1, catalog.clone()),
         Origin::Additional => (2, "additional images".to_owned()),
         Origin::Mapping => (3, "mapping".to_owned()),
+        Origin::OsImage { pool } => (4, format!("OS image of pool {pool}")),
     }
 }
 

@@ -28,6 +28,8 @@ pub fn root_text(error: &dyn std::error::Error) -> String {
     }
     let text = innermost.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
+    // rustls adds a link to its manual.
+    let text = text.split(": https://docs.rs/").next().unwrap_or_default();
     let mut chars = text.chars();
     let first = chars.next();
     first

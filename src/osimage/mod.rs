@@ -13,6 +13,7 @@ pub mod containerfile;
 mod error;
 pub mod facts;
 pub mod names;
+pub mod precache;
 pub mod predict;
 pub mod preflight;
 pub mod render;

@@ -20,6 +20,7 @@
 //! | `transport` | one authorised request, its answer judged |
 //! | `pull`, `blob`, `web` | manifests and tags, blob streams, plain documents |
 //! | `push` | copies an image into a registry, through the `oci_distribution` crate |
+//! | `probe` | whether an account may push |
 //!
 //! Invariants: a manifest is verified against the digest it was asked by; a blob stream is contiguous and has the declared
 //! length, its digest is the reader's business; `Authorization` never leaves the registry's own origin; a 401 is answered at
@@ -35,6 +36,7 @@ mod host;
 mod itinerary;
 mod limit;
 mod options;
+mod probe;
 mod pull;
 mod push;
 mod registries;

@@ -54,6 +54,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A state file that cannot be used.
+    #[error("state {file}: {reason}")]
+    State {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A registry failed.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -117,6 +125,9 @@ impl Error {
             Self::Kustomization { .. } => "name an entry of `resources`, as it is written there",
             Self::Facts { .. } => {
                 "`snoforge seed preflight --kubeconfig K --save-facts FILE` writes one"
+            }
+            Self::State { .. } => {
+                "a state file goes with one cluster and one image: name another with --state, or remove one that nobody needs"
             }
             Self::Image { .. } => {
                 "a seed image is one image with one layer, as `lca-cli create` pushes it"

@@ -4,6 +4,7 @@
 //! seed.yaml | flags → settings, names (cannot be wrong) → dnsmasq | partition | resources → manifests
 //! facts.json (API answers) → preflight::rules → findings, all at once
 //! registry → image (labels from the manifest) → verdict against a target's facts; deep: one pass over the layer
+//! cluster, registry, clock → imaging: how a seed generation stands, and how it ended
 //! registry → containers.list → precache: the images inside, as the target names them
 //! registry | store → restore: the layer, checked while it is unpacked, → a stateroot in a sysroot
 //! ```
@@ -21,6 +22,7 @@ mod error;
 mod escape;
 pub mod facts;
 pub mod image;
+pub mod imaging;
 pub mod names;
 pub mod partition;
 pub mod precache;

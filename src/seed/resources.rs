@@ -1,6 +1,8 @@
 //! The other manifests: `seedgen` Secret, `seedimage` `SeedGenerator`, `ImageBasedUpgrade`, the operator, and the kustomization
 //! that detaches the seed cluster under GitOps (`seed-image.md` section 2; seeds 000 to 002).
 
+use serde::{Deserialize, Serialize};
+
 use super::auth::{AuthFile, SecretBytes};
 use super::error::Error;
 use super::names::{SeedImage, object_name};
@@ -12,7 +14,8 @@ use crate::oci::Reference;
 pub const NAMESPACE: &str = "openshift-lifecycle-agent";
 
 /// Version of the custom resources.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Api {
     /// `lca.openshift.io/v1`: every release since May 2024.
     #[default]
@@ -28,6 +31,11 @@ impl Api {
             Self::V1 => "lca.openshift.io/v1",
             Self::V1Alpha1 => "lca.openshift.io/v1alpha1",
         }
+    }
+
+    /// API path of its `SeedGenerator`s.
+    pub fn generators(self) -> String {
+        format!("/apis/{}/seedgenerators", self.group_version())
     }
 }
 

@@ -90,6 +90,7 @@ impl Reporter for Bars {
                 state.clear(id);
                 self.say(&format!("failed: {ended}: {reason}"));
             }
+            Event::Note(text) => self.say(text),
             Event::Warning(text) => self.say(&format!("warning: {text}")),
             Event::PhaseDone => {
                 state

@@ -38,6 +38,7 @@ impl Reporter for JsonLines {
             Event::Failed { reason, .. } => {
                 json!({"event": "failed", "name": ended, "reason": reason})
             }
+            Event::Note(text) => json!({"event": "note", "message": text}),
             Event::Warning(text) => json!({"event": "warning", "message": text}),
             Event::PhaseDone => progress("phaseDone", meter),
             Event::Advanced { .. } | Event::Rewound { .. } => {

@@ -84,7 +84,7 @@ impl Meter {
                 return self.active.remove(&id);
             }
             Event::Failed { id, .. } => return self.active.remove(&id),
-            Event::Warning(_) | Event::PhaseDone => {}
+            Event::Note(_) | Event::Warning(_) | Event::PhaseDone => {}
         }
         None
     }

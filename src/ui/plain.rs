@@ -66,11 +66,13 @@ impl State {
                 let name = ended.map(|i| i.name).unwrap_or_default();
                 lines.push(format!("{}: {name} failed: {reason}", self.meter.phase));
             }
+            Event::Note(text) => lines.push(text.to_owned()),
             Event::Warning(text) => lines.push(format!("warning: {text}")),
             Event::PhaseDone => lines.push(self.meter.line()),
             _ => {}
         }
-        if self.last_summary.elapsed() >= EVERY && !matches!(event, Event::PhaseDone) {
+        let in_phase = !self.meter.phase.is_empty() && !matches!(event, Event::PhaseDone);
+        if in_phase && self.last_summary.elapsed() >= EVERY {
             lines.push(self.meter.line());
             self.last_summary = Instant::now();
         }

@@ -16,6 +16,8 @@ OTHERS = {
     "catalog": ("registry.redhat.io/redhat/redhat-operator-index", "redhat/redhat-operator-index:v4.18", 3, OCI),
     "spare": ("registry.redhat.io/openshift4/spare-rhel9", "openshift4/spare-rhel9:d4e5f6", 96, DOCKER),
 }
+# No list of Red Hat's registries has this one.
+OS = "registry.example.com/os/rhcos"
 LISTED, TAGGED = {"agent"}, {"catalog": "v4.18"}
 
 
@@ -26,7 +28,7 @@ def sha(data):
 class Image:
     """One image as a `dir:` of skopeo."""
 
-    def __init__(self, name, mib, family, busybox, extra=None, command=None, arch="amd64"):
+    def __init__(self, name, mib, family, busybox, extra=None, command=None, arch="amd64", labels=None):
         self.name, self.family = name, family
         self.payload = random.Random(f"{name}/{arch}").randbytes(mib << 20)
         tar = io.BytesIO()
@@ -41,7 +43,8 @@ class Image:
             out.addfile(link)
         layer = gzip.compress(tar.getvalue(), compresslevel=1, mtime=0)
         config = {"architecture": arch, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [sha(tar.getvalue())]},
-                  "config": {"Entrypoint": command or ["/bin/busybox", "sh", "-c", "/bin/busybox cat /component; /bin/busybox sha256sum /payload"]}}
+                  "config": {"Labels": labels or {},
+                             "Entrypoint": command or ["/bin/busybox", "sh", "-c", "/bin/busybox cat /component; /bin/busybox sha256sum /payload"]}}
         config = json.dumps(config).encode()
         kind, config_type, layer_type, _ = family
         describe = lambda media, data: {"mediaType": media, "digest": sha(data), "size": len(data)}
@@ -129,7 +132,17 @@ def make(registry, work, busybox):
     return facts
 
 
+def make_os(registry, work, busybox, base):
+    """An OS image as a build on the cluster pushes it, to a registry of the site; `base` is the release's."""
+    labels = {"ostree.bootable": "true", "machineconfigpool": "master", "baseOSContainerImage": base}
+    image, tag = Image("os-image", 24, OCI, busybox, labels=labels), "rendered"
+    registry.push(OS, image.manifest, image.family[0], image.blobs, tag, work)
+    pinned = f"{OS}@{sha(image.manifest)}"
+    return {"reference": pinned, "pinned": pinned, "destination": f"os/rhcos:{tag}", "digest": sha(image.manifest),
+            "payload": hashlib.sha256(image.payload).hexdigest(), "layer": image.layer, "group": "os"}
+
+
 def mirrors(address):
     """registries.conf that leads the original names to the registry."""
-    hosts = sorted({i[0].split("/")[0] for i in [*COMPONENTS.values(), *OTHERS.values()]})
+    hosts = sorted({i[0].split("/")[0] for i in [*COMPONENTS.values(), *OTHERS.values(), [OS]]})
     return "".join(f'[[registry]]\nprefix = "{h}"\nlocation = "{address}/{h}"\ninsecure = true\n\n' for h in hosts)

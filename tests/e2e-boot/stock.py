@@ -85,8 +85,8 @@ def original_master(images, guest):
                        "systemd": {"units": [{"name": n, "contents": t, "enabled": "[Install]" in t} for n, t in units.items()]}})
 
 
-def make(root, work, era, images, guest):
-    """Writes the config; `root` is the checkout. Returns its path."""
+def make(root, work, era, images, guest, manifests=()):
+    """Writes the config; `root` is the checkout, `manifests` are files of openshift-install's `openshift/`. Returns its path."""
     subprocess.run([root / "scripts/make-ignition-fixtures", "--out", work, "--era", era, "--keys", work / "keys"], check=True)
     path = work / f"era-{era}.ign"
     config = json.loads(path.read_text())
@@ -106,6 +106,7 @@ def make(root, work, era, images, guest):
         entry("/opt/openshift/original-master.ign", original_master(images, guest), 0o600),
         entry(f"{BIN}/bootstrap-service-record.sh", "#!/usr/bin/env bash\n", 0o755), entry(f"{BIN}/ostree", OSTREE, 0o755),
         entry("/etc/systemd/system/install-to-disk.service.d/console.conf", "[Service]\nStandardOutput=journal+console\nStandardError=journal+console\n")]
+    config["storage"]["files"] += [entry(f"/opt/openshift/openshift/{path.name}", path.read_bytes()) for path in manifests]
     config["systemd"]["units"] += [
         {"name": "e2e-watch.service", "enabled": True, "contents": report("watch")},
         {"name": "e2e-released.path", "enabled": True, "contents": "[Path]\nPathExists=/opt/openshift/.install-to-disk.done\n\n[Install]\nWantedBy=multi-user.target\n"},

@@ -14,8 +14,10 @@
     reason = "each test binary uses another part"
 )]
 mod apiserver;
+mod create;
 mod facts;
 mod image;
+mod lab;
 mod live;
 mod manifests;
 mod preflight;

@@ -151,6 +151,20 @@ fn sources(path: &Path, config: &Config) -> Result<Vec<String>, Failure> {
         return Err(Failure::new(Exit::Usage, message)
             .hint("make config and inventory with the same release"));
     }
+    let held = |image: &String| {
+        let requested = inventory.images.iter().filter_map(|i| i.requested.as_ref());
+        pinned.contains(image) || requested.into_iter().any(|name| name == image)
+    };
+    let os_images = patch::os_images(config);
+    if let Some(image) = os_images.iter().find(|image| !held(image)) {
+        let message = format!(
+            "{} does not hold {image}, the OS image that the config installs",
+            path.display()
+        );
+        return Err(Failure::new(Exit::Usage, message).hint(format!(
+            "`snoforge osimage precache -f DIR {image}` puts it there; without --inventory it is mirrored all the same, and pulled over the network where DIR lacks it"
+        )));
+    }
     let names = inventory.images.iter().map(|image| image.source.name());
     Ok(names.collect::<BTreeSet<_>>().into_iter().collect())
 }

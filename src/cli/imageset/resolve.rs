@@ -104,7 +104,7 @@ impl ResolveFlags {
             return Ok(Wanted::Mapping(lines, Digest::of(text.as_bytes()), options));
         }
         let (parsed, text) = check::load(context, config)?;
-        let signature = self.signature()?;
+        let signature = signature_check(self.ignore_release_signature)?;
         let mut inputs = Inputs::new(parsed.imageset, Digest::of(text.as_bytes()), signature);
         inputs.release_image.clone_from(&self.release_image);
         inputs.graph = graph_source(self.graph.as_deref())?;
@@ -137,19 +137,23 @@ impl ResolveFlags {
             ..Options::default()
         })
     }
+}
 
-    fn signature(&self) -> Result<SignatureCheck, Failure> {
-        if self.ignore_release_signature {
-            return Ok(SignatureCheck::Skip);
-        }
-        let keyring = match env_path("OCP_SIGNATURE_VERIFICATION_PK") {
-            Some(path) => Keyring::from_armor(&check::read(&path)?)
-                .map_err(|e| Failure::new(Exit::Usage, format!("{}: {e}", path.display())))?,
-            None => Keyring::red_hat(),
-        };
-        let now_unix = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-        Ok(SignatureCheck::WhenAvailable { now_unix, keyring })
+/// How release signatures are judged.
+///
+/// # Errors
+/// The key that the environment names is not readable.
+pub(crate) fn signature_check(ignore: bool) -> Result<SignatureCheck, Failure> {
+    if ignore {
+        return Ok(SignatureCheck::Skip);
     }
+    let keyring = match env_path("OCP_SIGNATURE_VERIFICATION_PK") {
+        Some(path) => Keyring::from_armor(&check::read(&path)?)
+            .map_err(|e| Failure::new(Exit::Usage, format!("{}: {e}", path.display())))?,
+        None => Keyring::red_hat(),
+    };
+    let now_unix = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    Ok(SignatureCheck::WhenAvailable { now_unix, keyring })
 }
 
 /// The saved graph, or the service (`UPDATE_URL_OVERRIDE` as in oc-mirror).
@@ -246,7 +250,7 @@ fn located(error: &InventoryError, wanted: &Wanted) -> Failure {
     }
 }
 
-fn signature_text(signature: &Signature) -> String {
+pub(crate) fn signature_text(signature: &Signature) -> String {
     match signature {
         Signature::Verified { key } => format!("signature verified (key {key})"),
         Signature::Unavailable { reason } => format!("signature NOT checked: {reason}"),
@@ -289,12 +293,12 @@ impl Resolve {
             return self.offline(context, lines, options);
         }
         let source = self.flags.registries.client()?;
-        let resolved = block_on(resolve(&wanted, &source, &self.flags, context))?;
+        let mut inventory = block_on(resolve(&wanted, &source, &self.flags, context))?.inventory;
         if !self.dry_run {
             create_dir(&self.out)?;
-            views::write_all(&self.out, &resolved.inventory, wanted.image_set())?;
+            inventory = write(&self.out, inventory, wanted.image_set())?;
         }
-        report(context, &resolved.inventory)
+        report(context, &inventory)
     }
 
     fn offline(
@@ -315,6 +319,23 @@ impl Resolve {
             format!("{all} images: {ai} for the live stage, {ocp} for the installed stage")
         })
     }
+}
+
+/// Writes a new lock and its views in place of those that are there. The OS images of the old one stay (`osimage precache`).
+///
+/// # Errors
+/// A file cannot be written.
+pub(crate) fn write(
+    directory: &Path,
+    mut inventory: Inventory,
+    image_set: Option<&str>,
+) -> Result<Inventory, Failure> {
+    // What cannot be read is replaced, whatever the reason.
+    if let Some(old) = read_lock(&directory.join("inventory.json")).ok().flatten() {
+        inventory.keep_os_images(&old);
+    }
+    views::write_all(directory, &inventory, image_set)?;
+    Ok(inventory)
 }
 
 /// Makes a directory for results.

@@ -5,6 +5,7 @@ mod clean;
 mod cluster;
 mod lint;
 mod manifests;
+mod precache;
 mod predict;
 mod render;
 mod wanted;
@@ -39,6 +40,8 @@ pub(super) enum Osimage {
     Rollout(watch::RolloutFlags),
     /// Remove what failed builds left, in the order that works, and ask for the build again.
     Clean(clean::Clean),
+    /// Put a built OS image onto the data disk, and write the manifests that make the first boot take it.
+    Precache(Box<precache::Precache>),
 }
 
 impl Osimage {
@@ -58,6 +61,7 @@ impl Osimage {
             Self::Status(args) => args.run(context),
             Self::Rollout(args) => args.run(context),
             Self::Clean(args) => args.run(context),
+            Self::Precache(args) => args.run(context),
         }
     }
 }

@@ -13,15 +13,28 @@ use crate::store::{Store, StoreError};
 
 /// A registry with a store in front of it.
 #[derive(Debug)]
-pub(super) struct Cached<S> {
+pub(in crate::cli) struct Cached<S> {
     store: Store,
     upstream: Arc<S>,
+    keep: bool,
 }
 
 impl<S: ImageSource> Cached<S> {
     /// Puts `store` in front of `upstream`.
-    pub(super) fn new(store: Store, upstream: Arc<S>) -> Self {
-        Self { store, upstream }
+    pub(in crate::cli) fn new(store: Store, upstream: Arc<S>) -> Self {
+        Self {
+            store,
+            upstream,
+            keep: true,
+        }
+    }
+
+    /// The same, for a plan: nothing is written.
+    pub(in crate::cli) fn looking(store: Store, upstream: Arc<S>) -> Self {
+        Self {
+            keep: false,
+            ..Self::new(store, upstream)
+        }
     }
 
     /// Asks the store on a blocking thread: a write waits for the disk.
@@ -59,8 +72,10 @@ impl<S: ImageSource> ImageSource for Cached<S> {
             }
         }
         let manifest = self.upstream.manifest(image).await?;
-        let copy = manifest.clone();
-        self.on_disk(move |store| store.put_manifest(&copy)).await?;
+        if self.keep {
+            let copy = manifest.clone();
+            self.on_disk(move |store| store.put_manifest(&copy)).await?;
+        }
         Ok(manifest)
     }
 

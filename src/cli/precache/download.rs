@@ -11,13 +11,13 @@ use super::plan::expected;
 use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::exit::{Categorised, Exit, Failure};
 use crate::cli::imageset::resolve::{
-    ResolveFlags, Wanted, create_dir, figures, read_lock, resolve,
+    ResolveFlags, Wanted, create_dir, figures, read_lock, resolve, write,
 };
 use crate::cli::imageset::{TemplateFlags, check};
 use crate::config::template;
 use crate::fetch::{self, FetchError};
+use crate::inventory::Summary;
 use crate::inventory::lock::Inventory;
-use crate::inventory::{Summary, views};
 use crate::oci::ImageSource;
 use crate::remote::Client;
 use crate::store::{Store, StoreLock};
@@ -152,7 +152,7 @@ impl Download {
             cancel: cancel.clone(),
         };
         let summary = fetch::run(&inventory, store, lock, source, options).await?;
-        finish::record(store, &inventory, &summary)?;
+        finish::record(store, &inventory, summary.is_complete())?;
         finish::put_program(context, &self.folder)?;
         if summary.is_complete() && self.rm_stale {
             finish::remove_stale(context, (store, lock), &expected(&inventory))?;
@@ -183,8 +183,7 @@ impl Download {
             return Ok(known);
         }
         let resolved = resolve(wanted, source, &self.flags, context).await?;
-        views::write_all(store.root(), &resolved.inventory, wanted.image_set())?;
-        Ok(resolved.inventory)
+        write(store.root(), resolved.inventory, wanted.image_set())
     }
 }
 

@@ -16,18 +16,18 @@ use crate::remote::Client;
 use crate::store::{Expected, Header, IndexEntry, Store, StoreLock};
 use crate::ui::{format, table};
 
-/// Writes `index.json` with every image that is whole, and `snoforge.json`.
+/// Writes `index.json` with every image that is whole, and `snoforge.json`. `complete` says that all are.
 ///
 /// # Errors
 /// A file cannot be written.
-pub(super) fn record(
+pub(in crate::cli) fn record(
     store: &Store,
     inventory: &Inventory,
-    summary: &Summary,
+    complete: bool,
 ) -> Result<(), Failure> {
     let mut entries = Vec::new();
     for image in &inventory.images {
-        if summary.is_complete() || is_whole(store, inventory, image)? {
+        if complete || is_whole(store, inventory, image)? {
             entries.push(IndexEntry::new(&image.source, image.manifest.clone()));
             let tagged = image
                 .requested
@@ -61,7 +61,7 @@ pub(super) fn record(
 ///
 /// # Errors
 /// The copy cannot be written.
-pub(super) fn put_program(context: &Context, folder: &Path) -> Result<(), Failure> {
+pub(in crate::cli) fn put_program(context: &Context, folder: &Path) -> Result<(), Failure> {
     if install(Path::new("/proc/self/exe"), folder)? == Installed::Dynamic {
         context.warn("this snoforge needs the system's C library, so that it is not put on the data disk; a node needs DIR/bin/snoforge as scripts/build makes it");
     }
@@ -143,7 +143,7 @@ fn file_target(url: &url::Url, folder: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// What an interrupt before the first blob says.
-pub(super) fn interrupted(folder: &Path) -> Failure {
+pub(in crate::cli) fn interrupted(folder: &Path) -> Failure {
     Failure::new(Exit::Interrupted, "interrupted").hint(format!(
         "run the same command again to go on; {} keeps what is there",
         folder.display()
@@ -156,7 +156,18 @@ pub(super) fn interrupted(folder: &Path) -> Failure {
 /// The download is not complete.
 pub(super) fn report(context: &Context, args: &Download, summary: &Summary) -> Result<(), Failure> {
     context.result(&document(args, summary), || text(args, summary))?;
-    let folder = &args.folder;
+    ending(context, &args.folder, summary)
+}
+
+/// Lists the failures of a fetch that is not complete.
+///
+/// # Errors
+/// It is not complete: exit 8, 130 or 6, or the category of what failed when nothing came through.
+pub(in crate::cli) fn ending(
+    context: &Context,
+    folder: &Path,
+    summary: &Summary,
+) -> Result<(), Failure> {
     if summary.is_complete() {
         return Ok(());
     }

@@ -1,13 +1,13 @@
 //! `snoforge precache`: the data disk.
 
-mod cached;
+pub(super) mod cached;
 mod contents;
 mod copy;
 mod delta;
 pub(super) mod download;
 mod export;
 mod file;
-mod finish;
+pub(super) mod finish;
 pub(super) mod partition;
 mod place;
 pub(super) mod plan;

@@ -1,4 +1,4 @@
-//! The facts of a live cluster.
+//! A live cluster: who it is, and its facts.
 
 use std::path::PathBuf;
 
@@ -31,37 +31,77 @@ impl Live {
         self.kubeconfig.is_some()
     }
 
-    /// Asks the cluster until nothing is missing. What one object or list alone refuses is an answer; what all requests
-    /// would meet ends the work.
+    fn path(&self) -> Result<PathBuf, Failure> {
+        let path = self.kubeconfig.clone().or_else(|| env_path("KUBECONFIG"));
+        path.ok_or_else(|| {
+            Failure::new(Exit::Usage, "no cluster is named")
+                .hint("give --kubeconfig FILE or set KUBECONFIG")
+        })
+    }
+
+    /// A client of the cluster.
+    ///
+    /// # Errors
+    /// No kubeconfig, or one that cannot be used.
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        let config = Kubeconfig::load(&self.path()?)?;
+        Ok(Client::new(&config, self.request_timeout)?)
+    }
+
+    /// A client that the imaging does not lock out.
+    ///
+    /// # Errors
+    /// As [`Live::client`], and a user without a client certificate.
+    pub(super) fn lasting_client(&self) -> Result<Client, Failure> {
+        let path = self.path()?;
+        let config = Kubeconfig::load(&path)?;
+        if config.has_client_certificate() {
+            return Ok(Client::new(&config, self.request_timeout)?);
+        }
+        let message = format!(
+            "kubeconfig {}: its user has no client certificate: the imaging gives the cluster new keys for tokens, and none of today's is accepted afterwards",
+            path.display()
+        );
+        Err(Failure::new(Exit::Usage, message)
+            .hint("take the kubeconfig that the installation left (auth/kubeconfig)"))
+    }
+
+    /// The facts of the cluster.
     ///
     /// # Errors
     /// No kubeconfig, or the cluster cannot be reached or does not know the user.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
-        let path = self.kubeconfig.clone().or_else(|| env_path("KUBECONFIG"));
-        let path = path.ok_or_else(|| {
-            Failure::new(Exit::Usage, "no cluster is named").hint(
+        let client = self.client().map_err(|failure| match failure.exit {
+            Exit::Usage if failure.message == "no cluster is named" => failure.hint(
                 "give --kubeconfig FILE or set KUBECONFIG, or check saved facts with --facts FILE",
-            )
+            ),
+            _ => failure,
         })?;
-        let client = Client::new(&Kubeconfig::load(&path)?, self.request_timeout)?;
-        let mut facts = Facts {
-            collected: now(),
-            server: client.server().to_owned(),
-            ..Facts::default()
-        };
-        block_on(async {
-            loop {
-                let missing = facts.missing();
-                if missing.is_empty() {
-                    return Ok(facts);
-                }
-                let asked = stream::iter(missing).map(|path| ask(&client, path));
-                let answers: Vec<_> = asked.buffered(PARALLEL).try_collect().await?;
-                for (path, answer) in answers {
-                    facts.put(&path, answer);
-                }
-            }
-        })
+        block_on(facts(&client))
+    }
+}
+
+/// Asks the cluster until nothing is missing. What one object or list alone refuses is an answer; what all requests would meet
+/// ends the work.
+///
+/// # Errors
+/// The cluster cannot be reached or does not know the user.
+pub(super) async fn facts(client: &Client) -> Result<Facts, Failure> {
+    let mut facts = Facts {
+        collected: now(),
+        server: client.server().to_owned(),
+        ..Facts::default()
+    };
+    loop {
+        let missing = facts.missing();
+        if missing.is_empty() {
+            return Ok(facts);
+        }
+        let asked = stream::iter(missing).map(|path| ask(client, path));
+        let answers: Vec<_> = asked.buffered(PARALLEL).try_collect().await?;
+        for (path, answer) in answers {
+            facts.put(&path, answer);
+        }
     }
 }
 

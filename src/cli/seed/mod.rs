@@ -1,10 +1,15 @@
 //! `snoforge seed`: manifests of a seed cluster, its requirements, and the image that comes of it.
 
+mod create;
+mod follow;
 mod live;
 mod manifests;
+mod outcome;
 mod precache;
 mod preflight;
+mod pull_secret;
 mod restore;
+mod status;
 mod verify;
 
 use std::path::Path;
@@ -26,6 +31,12 @@ pub(super) enum Seed {
     Manifests(Box<manifests::Manifests>),
     /// Check every requirement on a seed cluster at once.
     Preflight(preflight::Preflight),
+    /// Make the image: preflight, apply, watch through the reboot, verify.
+    Create(Box<create::Create>),
+    /// Tell how a seed generation stands, and follow it to its end.
+    Status(status::Status),
+    /// Put the saved pull secret back into the cluster.
+    RestorePullSecret(pull_secret::Restore),
     /// Check a published seed image, and whether a target takes it.
     Verify(verify::Verify),
     /// List the images inside a seed image, as a target pulls them.
@@ -43,6 +54,9 @@ impl Seed {
         match self {
             Self::Manifests(verb) => verb.run(context),
             Self::Preflight(args) => args.run(context),
+            Self::Create(args) => args.run(context),
+            Self::Status(args) => args.run(context),
+            Self::RestorePullSecret(args) => args.run(context),
             Self::Verify(args) => args.run(context),
             Self::PrecacheList(args) => args.run(context),
             Self::Restore(args) => args.run(context),

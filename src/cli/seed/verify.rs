@@ -77,7 +77,7 @@ impl Verify {
     }
 }
 
-fn head(seed: &SeedImage, deep: Option<&DeepReport>) -> String {
+pub(super) fn head(seed: &SeedImage, deep: Option<&DeepReport>) -> String {
     let summary = seed.summary();
     let mut rows = vec![
         ("Image", summary.image),

@@ -24,12 +24,14 @@ mod install;
 mod installed;
 mod legacy;
 mod options;
+mod os_images;
 mod plan;
 mod registries;
 
 pub use assets::Footprint;
 pub use error::PatchError;
 pub use options::{Loader, Options};
+pub use os_images::os_images;
 pub use plan::{Note, Plan, plan, release_images};
 
 use super::{Change, Config, Edit, Error, NewUnit};

@@ -10,8 +10,10 @@ use regex::Regex;
 use super::super::edit::{Edit, NewFile, Secret};
 use super::assets::{self, Asset, Stage};
 use super::fcc;
+use super::os_images::os_images;
 use super::registries::{self, Site};
 use super::{Change, Config, NewUnit, Options, PatchError, install, installed, legacy};
+use crate::oci::Reference;
 
 /// Units of the live stage that pull images, or start what does. Those that the config or the image does not have are left out,
 /// except for CRI-O, which every image has.
@@ -167,6 +169,14 @@ impl Planner {
         let releases = release_images(&self.config);
         let names = releases.iter().filter_map(|image| image.split_once('@'));
         sources.extend(names.map(|(name, _)| name.to_owned()));
+        for image in os_images(&self.config) {
+            // A name that is none is the machine-config operator's to refuse.
+            if let Ok(reference) = image.parse::<Reference>() {
+                sources.insert(reference.name());
+                let text = format!("the first boot takes the OS image {image}");
+                self.note(Note::Found(text));
+            }
+        }
         if options.sources.is_empty() {
             sources.extend(super::options::GENERIC_HOSTS.map(str::to_owned));
         }

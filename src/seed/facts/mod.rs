@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use trim::is_sanitized;
+
 use super::error::Error;
 pub use crate::objects::Answer;
 pub(super) use crate::objects::json::{list, name, text};
@@ -136,6 +138,25 @@ impl Facts {
             other => other,
         };
         self.answers.insert(path.to_owned(), answer);
+    }
+
+    /// Name and base domain as the installation had them, joined by a dot; empty when unknown.
+    pub fn cluster(&self) -> String {
+        let config = self.object(paths::INSTALL_CONFIG);
+        let field = |key: &str| config.map_or("", |c| text(c, key));
+        let (name, domain) = (field("/clusterName"), field("/baseDomain"));
+        if name.is_empty() || domain.is_empty() {
+            String::new()
+        } else {
+            format!("{name}.{domain}")
+        }
+    }
+
+    /// Where lifecycle-agent runs.
+    pub fn operator_namespace(&self) -> Option<&str> {
+        let mut all = self.items(paths::DEPLOYMENTS).iter();
+        let found = all.find(|d| name(d) == "lifecycle-agent-controller-manager")?;
+        Some(text(found, "/metadata/namespace"))
     }
 
     /// The items of a list; none when it is absent or failed.

@@ -142,6 +142,11 @@ pub(super) fn object(path: &str, object: &Value) -> Value {
 /// What lifecycle-agent puts in place of the pull secret while it images (`internal/common/consts.go`).
 const SANITIZED: &str = r#"{"auths":{"registry.connect.redhat.com":{"username":"empty","password":"empty","auth":"ZW1wdHk6ZW1wdHk=","email":""}}}"#;
 
+/// Whether a pull secret is the one that lifecycle-agent puts there.
+pub fn is_sanitized(bytes: &[u8]) -> bool {
+    bytes.trim_ascii() == SANITIZED.as_bytes()
+}
+
 fn secret(object: &Value) -> Value {
     let data = object.get("data").and_then(Value::as_object);
     let keys: Vec<_> = data.into_iter().flatten().map(|(key, _)| key).collect();
@@ -149,8 +154,7 @@ fn secret(object: &Value) -> Value {
     let bytes = BASE64.decode(encoded).unwrap_or_default();
     let mut trimmed = pick(object, &[NAME, NAMESPACE]);
     set(&mut trimmed, "/keys", json!(keys));
-    let sanitized = bytes.trim_ascii() == SANITIZED.as_bytes();
-    set(&mut trimmed, "/sanitized", json!(sanitized));
+    set(&mut trimmed, "/sanitized", json!(is_sanitized(&bytes)));
     trimmed
 }
 

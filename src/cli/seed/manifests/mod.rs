@@ -69,7 +69,7 @@ impl Common {
     }
 }
 
-fn settings(path: &Path) -> Result<Settings, Failure> {
+pub(super) fn settings(path: &Path) -> Result<Settings, Failure> {
     let text = fs_err::read_to_string(path).map_err(|e| unreadable(path, &e))?;
     Settings::parse(&path.display().to_string(), &text).map_err(|findings| {
         let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
@@ -188,17 +188,18 @@ impl SeedgenFlags {
 }
 
 /// A path from the file is relative to the file.
-fn named(settings: &Settings, field: &str, config: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn named(settings: &Settings, field: &str, config: Option<&Path>) -> Option<PathBuf> {
     let (text, from_file) = settings.text(field)?;
     let directory = config.and_then(Path::parent).filter(|_| from_file);
     Some(directory.map_or_else(|| PathBuf::from(text), |d| d.join(text)))
 }
 
-fn seedgen(
+/// What is asked of lifecycle-agent, with the credentials.
+pub(super) fn generator(
     context: &Context,
     settings: &Settings,
     config: Option<&Path>,
-) -> Result<Vec<Manifest>, Failure> {
+) -> Result<SeedGenerator, Failure> {
     let wrong = |e: Error| at(settings, &e);
     let image = settings.seed_image().map_err(wrong)?;
     let path =
@@ -217,14 +218,22 @@ fn seedgen(
         let bytes = fs_err::read(&path).map_err(|e| unreadable(&path, &e))?;
         resources::hub_kubeconfig(&path, bytes).map_err(wrong)
     });
-    let generator = SeedGenerator {
+    Ok(SeedGenerator {
         image,
         auth,
         hub_kubeconfig: hub.transpose()?,
         recert: settings.recert().map_err(wrong)?,
         api: settings.api().map_err(wrong)?,
         namespace: settings.operator().map_err(wrong)?.namespace,
-    };
+    })
+}
+
+fn seedgen(
+    context: &Context,
+    settings: &Settings,
+    config: Option<&Path>,
+) -> Result<Vec<Manifest>, Failure> {
+    let generator = generator(context, settings, config)?;
     let secret = Manifest {
         secret: true,
         ..Manifest::new("seedgen", generator.secret())
