@@ -22,6 +22,13 @@ mod manifests;
 mod preflight;
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/registry.rs"]
+#[allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test binary uses another part"
+)]
+mod registry;
 #[path = "../support/schema.rs"]
 #[allow(
     clippy::allow_attributes,

@@ -5,11 +5,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, Patience, own};
+use super::trial::trial;
 use super::wanted::Wanted;
 use super::watch::watch;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::findings::{findings_text, unmet};
+use crate::cli::global::RegistryFlags;
 use crate::cluster::{Client, Error, Got};
 use crate::objects::Answer;
 use crate::osimage::Era;
@@ -25,31 +27,43 @@ const PARALLEL: usize = 4;
 /// Flags of `preflight`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Nothing is changed on the cluster. Exit codes: 0 every requirement is met (there may be warnings), 5 no cluster answers, 7 some are not.\n\nExample:\n  snoforge osimage preflight --kubeconfig auth/kubeconfig -f osimage.yaml"
+    after_help = "Nothing is changed on the cluster. Exit codes: 0 every requirement is met (there may be warnings), 5 no cluster answers, 7 some are not.\n\nExample:\n  snoforge osimage preflight --kubeconfig auth/kubeconfig -f osimage.yaml --authfile push.json"
 )]
 pub(crate) struct Preflight {
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
     cluster: Cluster,
+    #[command(flatten)]
+    trial: Trial,
+}
+
+/// What is tried on the registries from here.
+#[derive(Debug, Args)]
+struct Trial {
+    /// Do not try push and pull on the registries.
+    #[arg(long)]
+    no_trial: bool,
+    #[command(flatten)]
+    registry: RegistryFlags,
 }
 
 impl Preflight {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let image = self.wanted.values()?.image(context)?;
         let client = self.cluster.client()?;
-        let report = block_on(check(&client, &image))?;
+        let report = block_on(check(&client, &image, &self.trial))?;
         context.result(&report, || text(&report))?;
         unmet(&report.findings, "the image cannot be built yet")
     }
 }
 
-async fn check(client: &Client, image: &OsImage) -> Result<Report, Failure> {
+async fn check(client: &Client, image: &OsImage, tried: &Trial) -> Result<Report, Failure> {
     let mut facts = Facts::default();
     loop {
         let missing = facts.missing(image);
         if missing.is_empty() {
-            return Ok(preflight::run(&facts, image));
+            break;
         }
         let asked = stream::iter(missing).map(|path| ask(client, path));
         let answers: Vec<_> = asked.buffered(PARALLEL).try_collect().await?;
@@ -57,6 +71,16 @@ async fn check(client: &Client, image: &OsImage) -> Result<Report, Failure> {
             facts.put(&path, answer);
         }
     }
+    let mut report = preflight::run(&facts, image);
+    if !tried.no_trial {
+        let found = trial(&tried.registry, image, &facts).await?;
+        report.add(
+            "push-pull",
+            "the registries take the push and give the images",
+            found,
+        );
+    }
+    Ok(report)
 }
 
 /// What one object or list alone refuses is an answer; what all requests would meet ends the work.
@@ -106,6 +130,8 @@ pub(crate) struct Build {
     cluster: Cluster,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    trial: Trial,
     /// Print what would be applied, and stop.
     #[arg(long)]
     dry_run: bool,
@@ -126,7 +152,7 @@ impl Build {
         let client = self.cluster.client()?;
         let pool = image.pool.name().to_owned();
         block_on(async {
-            let mut report = check(&client, &image).await?;
+            let mut report = check(&client, &image, &self.trial).await?;
             // What is about to be made need not be there.
             report.findings.retain(|f| !is_made(f.rule, &f.message));
             if !report.findings.is_empty() {

@@ -8,6 +8,7 @@ mod manifests;
 mod precache;
 mod predict;
 mod render;
+mod trial;
 mod wanted;
 mod watch;
 

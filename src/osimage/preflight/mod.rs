@@ -1,7 +1,7 @@
 //! Every requirement of a build, checked at once over [`Facts`], before the cluster is asked for anything.
 //!
 //! A rule is a pure function over named answers; when one of them failed or was never asked, the rule is `unknown` and the finding
-//! is of the rule `api-access`, once for each answer. What each registry says to a push and a pull is for whoever has a network.
+//! is of the rule `api-access`, once for each answer. What each registry says to a push and a pull is for whoever has a network ([`Report::add`]).
 //!
 //! The known limitations of 4.14 (seed document 004), and where they are seen:
 //!
@@ -61,6 +61,15 @@ pub struct Report {
     pub rules: Vec<Row>,
     /// Everything that is wrong, in the same order.
     pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Adds what somebody with a network found.
+    pub fn add(&mut self, rule: &'static str, requirement: &'static str, found: Vec<Finding>) {
+        self.rules.push(row(rule, requirement, &found));
+        self.ok &= !has_errors(&found);
+        self.findings.extend(found);
+    }
 }
 
 /// One requirement: its name, what it asks for, the paths that it reads, and the check.
