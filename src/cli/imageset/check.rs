@@ -48,7 +48,8 @@ impl Check {
     }
 }
 
-fn row(finding: &Finding) -> serde_json::Value {
+/// A finding in a JSON document.
+pub(crate) fn row(finding: &Finding) -> serde_json::Value {
     json!({
         "file": finding.file, "line": finding.at.line, "column": finding.at.column,
         "message": finding.message, "hint": finding.hint,

@@ -7,7 +7,7 @@ mod delta;
 pub(super) mod download;
 mod export;
 mod file;
-mod finish;
+pub(super) mod finish;
 pub(super) mod partition;
 mod place;
 pub(super) mod plan;
