@@ -85,13 +85,17 @@ impl Data {
         let store = Store::open(&self.flags.folder).ok();
         let blobs = inventory.blobs.iter().map(|(digest, size)| (digest, *size));
         self.missing = 0;
+        let mut whole = true;
         for (digest, size) in blobs.chain(inventory.manifests()) {
             let Some(store) = &store else {
                 self.missing += size;
+                whole = false;
                 continue;
             };
             if store.blob_size(digest)? != Some(size) {
-                self.missing += size.saturating_sub(store.partial_allocated(digest));
+                let partial = fs_err::metadata(store.partial_path(digest));
+                self.missing += size.saturating_sub(partial.map_or(0, |meta| meta.len()));
+                whole = false;
             }
         }
         // The header is written when everything else is.
@@ -100,7 +104,7 @@ impl Data {
             header.inventory == inventory.digest()
                 && header.tool == concat!("snoforge ", env!("CARGO_PKG_VERSION"))
         });
-        self.complete = self.missing == 0 && recorded && self.files()?.iter().all(|f| f.is_file());
+        self.complete = whole && recorded && self.files()?.iter().all(|f| f.is_file());
         Ok(())
     }
 

@@ -209,6 +209,10 @@ impl Job<'_> {
     ) -> Result<(), Failure> {
         self.context
             .say(&format!("\n# {step}: {what}\n$ {}", lines::shown(&line)));
+        if self.report.complete {
+            self.report.complete = false;
+            self.report.write(&self.factory.report)?;
+        }
         let started = Instant::now();
         let nested = self.context.nested();
         let line = std::iter::once("snoforge".to_owned()).chain(line);
@@ -264,7 +268,6 @@ impl Job<'_> {
             self.step(("download", folder), true, lines::download(factory))?;
         }
         self.report.inventory = Some(report);
-        self.report.complete = false;
         let named = |target: &str| {
             let mut disks = factory.disks.iter();
             disks.any(|disk| disks::name(factory, disk) == target)

@@ -106,11 +106,11 @@ fn what_is_wrong_has_its_place() {
         ),
         (
             &format!("{HEAD}{JOB}iso: {{live: a, out: b, sites: c, ntp: d}}\n"),
-            "f:5:40: `ntp` is no list",
+            "f:5:39: `ntp` is no list",
         ),
         (
             &format!("{HEAD}{JOB}iso: {{live: a, out: b, sites: c, force: 'yes'}}\n"),
-            "f:5:42: `force` is not true or false",
+            "f:5:41: `force` is not true or false",
         ),
         (
             &format!("{HEAD}{JOB}rates: {{disk: fast}}\n"),
