@@ -62,7 +62,7 @@ impl Context {
 
     /// For a look at something: nothing is printed.
     #[must_use]
-    pub(super) fn silenced(&self) -> Self {
+    pub(super) fn silent() -> Self {
         Self {
             output: Output::Text,
             one_line: false,

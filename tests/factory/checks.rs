@@ -13,60 +13,63 @@ fn a_good_file_needs_no_registry() {
     assert!(plan.json()["steps"][1]["bytes"].is_null());
 }
 
+/// What is changed in the file, and what is said of it.
+const WRONG: [(&str, &str, &str); 14] = [
+    (
+        "kind: Factory",
+        "kind: Fabric",
+        "factory.yaml:2:7: `kind` is not Factory",
+    ),
+    (
+        "  out: isos",
+        "  outt: isos",
+        "factory.yaml:18:3: unknown field `outt`",
+    ),
+    (
+        "graph: graph.json",
+        "graph: none.json",
+        "factory.yaml:7:10: `graph`: none.json does not exist",
+    ),
+    ("graph.json", "graph.json\n  aiImages: ['a b']", "--ai-img"),
+    (
+        "registriesConf: registries.conf",
+        "registriesConf: bip.ign",
+        "bip.ign",
+    ),
+    (
+        "10.1.0.6/24",
+        "10.1.0.5/24",
+        "factory.yaml:26:9: the ip 10.1.0.5 is that of the site in line 23 too",
+    ),
+    ("10.1.0.6/24", "10.1.0.6/33", "factory.yaml:26:9: "),
+    (
+        "installation-disk",
+        "installation-disc",
+        "did you mean `installation-disk`?",
+    ),
+    (
+        "  size: 1",
+        "  size: 1\n  label: far-too-long-1",
+        "a label of xfs has at most 12 characters",
+    ),
+    ("live: live.iso", "live: bip.ign", "factory.yaml:16:3: "),
+    ("ignition: bip.ign", "ignition: live.iso", "live.iso"),
+    ("out: isos", "out: isos\n  karg: ['a=$b']", "a=$b"),
+    (
+        "report: out/report.json",
+        "report: bip.ign",
+        "bip.ign is there and no report of ours",
+    ),
+    (
+        "download:\n",
+        "imageset:\n  apiVersion: mirror.openshift.io/v1alpha2\n  kind: ImageSetConfiguration\n  mirror:\n    plattform: {}\ndownload:\n",
+        "factory.yaml:13:5: ",
+    ),
+];
+
 #[test]
 fn what_is_wrong_has_its_place() {
-    for (from, to, expected) in [
-        (
-            "kind: Factory",
-            "kind: Fabric",
-            "factory.yaml:2:7: `kind` is not Factory",
-        ),
-        (
-            "  out: isos",
-            "  outt: isos",
-            "factory.yaml:18:3: unknown field `outt`",
-        ),
-        (
-            "graph: graph.json",
-            "graph: none.json",
-            "factory.yaml:7:10: `graph`: none.json does not exist",
-        ),
-        ("graph.json", "graph.json\n  aiImages: ['a b']", "--ai-img"),
-        (
-            "registriesConf: registries.conf",
-            "registriesConf: bip.ign",
-            "bip.ign",
-        ),
-        (
-            "10.1.0.6/24",
-            "10.1.0.5/24",
-            "factory.yaml:26:9: the ip 10.1.0.5 is that of the site in line 23 too",
-        ),
-        ("10.1.0.6/24", "10.1.0.6/33", "factory.yaml:26:9: "),
-        (
-            "installation-disk",
-            "installation-disc",
-            "did you mean `installation-disk`?",
-        ),
-        (
-            "  size: 1",
-            "  size: 1\n  label: far-too-long-1",
-            "a label of xfs has at most 12 characters",
-        ),
-        ("live: live.iso", "live: bip.ign", "factory.yaml:16:3: "),
-        ("ignition: bip.ign", "ignition: live.iso", "live.iso"),
-        ("out: isos", "out: isos\n  karg: ['a=$b']", "a=$b"),
-        (
-            "report: out/report.json",
-            "report: bip.ign",
-            "bip.ign is there and no report of ours",
-        ),
-        (
-            "download:\n",
-            "imageset:\n  apiVersion: mirror.openshift.io/v1alpha2\n  kind: ImageSetConfiguration\n  mirror:\n    plattform: {}\ndownload:\n",
-            "factory.yaml:13:5: ",
-        ),
-    ] {
+    for (from, to, expected) in WRONG {
         let bench = Bench::offline();
         bench.edit(from, to);
         let said = bench.run(&["check"]).expect(2);

@@ -153,11 +153,11 @@ fn an_image_set_in_the_file_is_the_one_on_the_disk() {
     ]);
     let set = made.expect(0).stdout;
     let set = set.trim_start().trim_start_matches("---\n").to_owned();
-    let indented: String = set.lines().map(|line| format!("  {line}\n")).collect();
+    let indented = set.lines().collect::<Vec<_>>().join("\n  ");
     let text = bench.read("factory.yaml");
     let (head, _) = text.split_once("iso:\n").unwrap();
     let head = head.replace("disks:\n- image: out/data.img\n  size: 1\n", "");
-    bench.write("factory.yaml", format!("{head}imageset:\n{indented}"));
+    bench.write("factory.yaml", format!("{head}imageset:\n  {indented}\n"));
     bench.run(&["check"]).expect(0);
     let done = bench.build(&[]).expect(0).json();
     assert_eq!(Bench::steps(&done), ["+inventory", "+download"]);

@@ -61,7 +61,7 @@ fn every_step_goes_on_where_it_stopped() {
 
 /// Waits until a partial blob has bytes.
 fn until_under_way(to: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let under_way = || {
         let entries = fs_err::read_dir(to.join(".partial")).into_iter().flatten();
         let mut sizes = entries.flatten().filter_map(|e| e.metadata().ok());

@@ -27,9 +27,9 @@ pub(super) struct Found {
 const MADE: [&str; 4] = ["folder", "out", "image", "inventory"];
 
 /// Checks a job and everything that it names.
-pub(super) fn check(context: &Context, factory: &Factory) -> Found {
+pub(super) fn check(factory: &Factory) -> Found {
     let mut check = Checker {
-        context: context.silenced(),
+        context: Context::silent(),
         factory,
         found: Found::default(),
     };

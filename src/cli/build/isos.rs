@@ -150,8 +150,8 @@ pub(super) fn report(factory: &Factory, iso: &Iso, inputs: Digest) -> Result<Iso
         Failure::new(Exit::Verification, format!("{}: {e}", path.display()))
     };
     let document: Value = serde_json::from_str(&text).map_err(|e| wrong(&e))?;
-    let rows = document["sites"].as_array().map(Vec::as_slice);
-    let sites = rows.unwrap_or_default().iter().map(|row| {
+    let rows = document.get("sites").and_then(Value::as_array);
+    let sites = rows.into_iter().flatten().map(|row| {
         let mut site: SiteReport = serde_json::from_value(row.clone()).map_err(|e| wrong(&e))?;
         site.iso = relative(factory, Path::new(&site.iso));
         Ok(site)

@@ -12,6 +12,7 @@ mod check;
 mod data;
 mod disks;
 mod isos;
+mod job;
 mod lines;
 mod plan;
 mod report;
@@ -107,7 +108,7 @@ impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let file = self.file.file.display().to_string();
         let found = match Factory::parse(&file, &read(&self.file.file)?) {
-            Ok(factory) => check::check(context, &factory),
+            Ok(factory) => check::check(&factory),
             Err(errors) => check::Found {
                 errors,
                 warnings: Vec::new(),

@@ -43,7 +43,8 @@ pub(super) struct Isos {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Step {
     /// Its name.
-    pub step: &'static str,
+    #[serde(rename = "step")]
+    pub name: &'static str,
     /// What it is about.
     pub what: String,
     /// Bytes that it moves; none when that is not known.
@@ -74,7 +75,7 @@ fn inventory(facts: &Facts<'_>) -> Step {
         },
     );
     Step {
-        step: "inventory",
+        name: "inventory",
         what,
         bytes: None,
         seconds: None,
@@ -92,7 +93,7 @@ fn download(facts: &Facts<'_>) -> Step {
     let rate = factory.rates.download.min(limit.unwrap_or(u64::MAX));
     let bytes = facts.summary.map(|_| facts.missing);
     Step {
-        step: "download",
+        name: "download",
         what: format!("to {}", lines::folder(factory)),
         bytes,
         seconds: bytes.map(|bytes| bytes.div_ceil(rate.max(1))),
@@ -106,8 +107,8 @@ fn one_disk(facts: &Facts<'_>, disk: &Disk, state: &State) -> Vec<Step> {
     let (factory, target) = (facts.factory, disk.target.text());
     let bytes = facts.summary.map(|summary| summary.disk_bytes);
     let rate = factory.rates.disk.max(1);
-    let step = |step, what: String| Step {
-        step,
+    let step = |name, what: String| Step {
+        name,
         what,
         bytes: None,
         seconds: None,
@@ -168,7 +169,7 @@ fn boot_media(facts: &Facts<'_>, isos: &Isos) -> Option<Step> {
     let passes = if iso.values.is_on("noSha256") { 1 } else { 2 };
     let time = (passes * bytes).div_ceil(facts.factory.rates.iso.max(1));
     Some(Step {
-        step: "isos",
+        name: "isos",
         what: format!(
             "{} in {}",
             format::count(isos.sites, "site"),
@@ -186,7 +187,7 @@ fn boot_media(facts: &Facts<'_>, isos: &Isos) -> Option<Step> {
 /// Seconds of what is left, where all of it is known.
 pub(super) fn total(steps: &[Step]) -> Option<u64> {
     let open = steps.iter().filter(|step| step.done.is_none());
-    let known = |step: &&Step| !matches!(step.step, "inventory" | "partition");
+    let known = |step: &&Step| !matches!(step.name, "inventory" | "partition");
     let times: Option<Vec<u64>> = open.filter(known).map(|step| step.seconds).collect();
     Some(times?.iter().sum())
 }
@@ -202,7 +203,7 @@ pub(super) fn text(steps: &[Step]) -> String {
         };
         vec![
             number.to_string(),
-            step.step.to_owned(),
+            step.name.to_owned(),
             open(step.bytes.map(format::bytes)),
             open(step.seconds.map(time)),
             what,

@@ -1,32 +1,30 @@
-//! From the file to the report: check, plan, ask, then step by step.
+//! From the file to the work: check, plan, ask.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use serde_json::json;
-
-use super::check;
-use super::data::{self, Data};
+use super::data::Data;
 use super::disks::{self, State};
-use super::isos;
-use super::lines;
+use super::job::Job;
 use super::plan::{self, Facts, Isos};
-use super::report::{InventoryReport, Report};
+use super::report::Report;
 use super::watch::Watch;
+use super::{check, isos};
 use crate::cli::confirm::typed;
 use crate::cli::context::Context;
-use crate::cli::execute;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Failure;
 use crate::cli::imageset::check::findings_failure;
 use crate::cli::precache::partition::confirm;
-use crate::config::factory::{Disk, Factory, Iso, Target};
+use crate::config::factory::{Factory, Iso};
 use crate::disk::Plan as DiskPlan;
 use crate::inventory::Summary;
-use crate::oci::Digest;
-use crate::ui::{format, table};
+use crate::inventory::lock::Inventory;
+use crate::ui::format;
 
 const GIB: u64 = 1 << 30;
+
+/// What may be done to each disk, by its name: the plan of a partition, or none for a file that is replaced.
+pub(super) type Confirmed = BTreeMap<String, Option<DiskPlan>>;
 
 /// Builds everything that is not there.
 ///
@@ -39,19 +37,19 @@ pub(super) fn build(
     dry_run: bool,
 ) -> Result<(), Failure> {
     let watch = Watch::start();
-    let found = check::check(context, factory);
+    let found = check::check(factory);
     for warning in &found.warnings {
         context.warn(&warning.to_string());
     }
     if !found.errors.is_empty() {
         return Err(findings_failure(&found.errors));
     }
-    let mut data = Data::look(&context.silenced(), factory)?;
+    let mut data = Data::look(&Context::silent(), factory)?;
     if dry_run && let Err(failure) = data.resolve(context) {
         context.warn(&format!("no inventory: {}", failure.message));
     }
     let report = Report::read(&factory.report)?;
-    let digest = data.inventory.as_ref().map(|inventory| inventory.digest());
+    let digest = data.inventory.as_ref().map(Inventory::digest);
     let state = |disk| disks::state(factory, disk, &report, digest.as_ref());
     let states: Vec<State> = factory.disks.iter().map(state).collect();
     let summary = data.inventory.as_ref().map(Summary::of);
@@ -81,16 +79,7 @@ pub(super) fn build(
     if dry_run {
         return Ok(());
     }
-    let job = Job {
-        context,
-        factory,
-        watch,
-        report,
-        confirmed,
-        steps: Vec::new(),
-        started: Instant::now(),
-    };
-    job.run(data)
+    Job::new(context, factory, watch, (report, confirmed)).run(data)
 }
 
 fn boot_media(factory: &Factory, iso: &Iso, report: &Report) -> Result<Isos, Failure> {
@@ -106,7 +95,10 @@ fn boot_media(factory: &Factory, iso: &Iso, report: &Report) -> Result<Isos, Fai
 }
 
 /// Refuses partitions that the images do not fit in.
-fn fits(factory: &Factory, summary: &Summary) -> Result<(), Failure> {
+///
+/// # Errors
+/// Each of them, with its place.
+pub(super) fn fits(factory: &Factory, summary: &Summary) -> Result<(), Failure> {
     let need = summary.partition.contents_bytes + summary.partition.filesystem_bytes;
     let small = factory
         .disks
@@ -129,13 +121,13 @@ fn fits(factory: &Factory, summary: &Summary) -> Result<(), Failure> {
     Err(findings_failure(&found))
 }
 
-/// What may be done to each disk: shown, and said yes to.
+/// Shows what will be done to each disk, and asks.
 fn confirmed(
     context: &Context,
     factory: &Factory,
     states: Vec<State>,
     yes: bool,
-) -> Result<BTreeMap<String, Option<DiskPlan>>, Failure> {
+) -> Result<Confirmed, Failure> {
     let mut confirmed = BTreeMap::new();
     for (disk, state) in factory.disks.iter().zip(states) {
         let target = disk.target.text();
@@ -154,241 +146,13 @@ fn confirmed(
     }
     if !yes {
         for (target, plan) in &confirmed {
-            match plan {
-                Some(plan) => confirm(plan)?,
-                None => {
-                    let name = Path::new(target).file_name().unwrap_or_default();
-                    typed(&name.to_string_lossy())?;
-                }
+            if let Some(plan) = plan {
+                confirm(plan)?;
+            } else {
+                let name = Path::new(target).file_name().unwrap_or_default();
+                typed(&name.to_string_lossy())?;
             }
         }
     }
     Ok(confirmed)
-}
-
-/// A step that is over.
-struct Past {
-    step: &'static str,
-    what: String,
-    /// Whether there was nothing to do.
-    skipped: bool,
-    time: Duration,
-}
-
-/// The work.
-struct Job<'a> {
-    context: &'a Context,
-    factory: &'a Factory,
-    watch: Watch,
-    report: Report,
-    confirmed: BTreeMap<String, Option<DiskPlan>>,
-    steps: Vec<Past>,
-    started: Instant,
-}
-
-impl Job<'_> {
-    fn run(mut self, data: Data) -> Result<(), Failure> {
-        let digest = self.inventory(data)?;
-        self.disks(&digest)?;
-        let factory = self.factory;
-        match &factory.iso {
-            Some(iso) => self.isos(iso)?,
-            None => self.report.isos = None,
-        }
-        self.report.complete = true;
-        self.report.write(&factory.report)?;
-        self.summary()
-    }
-
-    /// Runs a command line as a step.
-    fn step(
-        &mut self,
-        (step, what): (&'static str, String),
-        listens: bool,
-        line: Vec<String>,
-    ) -> Result<(), Failure> {
-        self.context
-            .say(&format!("\n# {step}: {what}\n$ {}", lines::shown(&line)));
-        if self.report.complete {
-            self.report.complete = false;
-            self.report.write(&self.factory.report)?;
-        }
-        let started = Instant::now();
-        let nested = self.context.nested();
-        let line = std::iter::once("snoforge".to_owned()).chain(line);
-        let done = self.watch.step(listens, || execute(line, &nested));
-        if done.is_err() {
-            self.context.say(&format!(
-                "stopped in step `{step}`; the same `snoforge build` goes on from here"
-            ));
-        }
-        done?;
-        self.past(step, what, false, started.elapsed());
-        Ok(())
-    }
-
-    fn skip(&mut self, step: &'static str, what: String, why: &str) {
-        self.context
-            .say(&format!("\n# {step}: {what}: done: {why}"));
-        self.past(step, what, true, Duration::ZERO);
-    }
-
-    fn past(&mut self, step: &'static str, what: String, skipped: bool, time: Duration) {
-        self.steps.push(Past {
-            step,
-            what,
-            skipped,
-            time,
-        });
-    }
-
-    /// Inventory and download; returns the inventory's digest.
-    fn inventory(&mut self, mut data: Data) -> Result<Digest, Failure> {
-        let factory = self.factory;
-        let folder = lines::folder(factory).to_owned();
-        data::place_image_set(self.context, factory)?;
-        if data.locked {
-            let why = "it answers the same question (`precache download --refresh` asks again)";
-            self.skip("inventory", folder.clone(), why);
-        } else {
-            let line = lines::inventory(factory);
-            self.step(("inventory", folder.clone()), true, line)?;
-            data = Data::look(&self.context.silenced(), factory)?;
-        }
-        let inventory = data.inventory.as_ref().ok_or_else(|| {
-            let message = format!("{folder}: the inventory is not the one that was asked for");
-            Failure::new(Exit::Internal, message)
-        })?;
-        let digest = inventory.digest();
-        fits(factory, &Summary::of(inventory))?;
-        let report = InventoryReport::of(inventory);
-        if data.complete {
-            self.skip("download", folder, "everything is there");
-        } else {
-            self.step(("download", folder), true, lines::download(factory))?;
-        }
-        self.report.inventory = Some(report);
-        let named = |target: &str| {
-            let mut disks = factory.disks.iter();
-            disks.any(|disk| disks::name(factory, disk) == target)
-        };
-        self.report.disks.retain(|disk| named(&disk.target));
-        self.report.write(&factory.report)?;
-        Ok(digest)
-    }
-
-    fn disks(&mut self, digest: &Digest) -> Result<(), Failure> {
-        let factory = self.factory;
-        let mut copies: BTreeMap<&str, Vec<&Disk>> = BTreeMap::new();
-        for disk in &factory.disks {
-            let target = disk.target.text();
-            match disks::state(factory, disk, &self.report, Some(digest)) {
-                State::Filled(partition) => {
-                    let why = format!("filled by an earlier run, PARTUUID {partition}");
-                    self.skip("disk", target, &why);
-                }
-                State::Away => {
-                    let why = "filled by an earlier run, not plugged in now";
-                    self.skip("disk", target, why);
-                }
-                State::Refused(failure) => return Err(failure),
-                State::Partitioned => copies.entry(lines::label(disk)).or_default().push(disk),
-                State::Empty(plan) => {
-                    if self.confirmed.get(&target) != Some(&Some(*plan)) {
-                        return Err(changed(&target));
-                    }
-                    self.step(("partition", target), false, lines::partition(disk))?;
-                    copies.entry(lines::label(disk)).or_default().push(disk);
-                }
-                State::Image { replaces } => {
-                    if replaces && !self.confirmed.contains_key(&target) {
-                        return Err(changed(&target));
-                    }
-                    self.image(disk, digest)?;
-                }
-            }
-        }
-        for (label, disks) in copies {
-            let names: Vec<String> = disks.iter().map(|disk| disk.target.text()).collect();
-            let line = lines::copy(factory, label, &disks);
-            self.step(("copy", names.join(" ")), true, line)?;
-            for disk in disks {
-                self.filled(disk, digest)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn image(&mut self, disk: &Disk, digest: &Digest) -> Result<(), Failure> {
-        let Target::Image(path) = &disk.target else {
-            return Ok(());
-        };
-        let image = &path.value;
-        disks::create(disk, image)?;
-        let line = lines::image(self.factory, disk, &disks::unfinished(image));
-        self.step(("image", image.display().to_string()), false, line)?;
-        disks::finish(image)?;
-        self.filled(disk, digest)
-    }
-
-    /// Notes that a disk holds the inventory.
-    fn filled(&mut self, disk: &Disk, digest: &Digest) -> Result<(), Failure> {
-        let filled = disks::filled(self.factory, disk, digest)?;
-        let report = &mut self.report;
-        report.disks.retain(|old| old.target != filled.target);
-        report.disks.push(filled);
-        report.write(&self.factory.report)
-    }
-
-    fn isos(&mut self, iso: &Iso) -> Result<(), Failure> {
-        let factory = self.factory;
-        let sites = isos::sites(factory, iso)?.sites;
-        let inputs = isos::inputs(factory, iso, &sites)?;
-        let out = isos::out(iso).display();
-        let what = format!("{} in {out}", format::count(sites.len() as u64, "site"));
-        if isos::made(factory, iso, &self.report, &inputs).is_some() {
-            self.skip("isos", what, "all are there, of the same inputs");
-            return Ok(());
-        }
-        self.report.isos = None;
-        let line = lines::isos(factory, iso);
-        self.step(("isos", what), false, line)
-            .map_err(isos::in_file)?;
-        self.report.isos = Some(isos::report(factory, iso, inputs)?);
-        Ok(())
-    }
-
-    fn summary(&self) -> Result<(), Failure> {
-        let seconds = |past: &Past| past.time.as_secs_f64();
-        let steps = self.steps.iter().map(|past| {
-            json!({"step": past.step, "what": past.what, "skipped": past.skipped, "seconds": seconds(past)})
-        });
-        let steps: Vec<_> = steps.collect();
-        let file = self.factory.report.display();
-        let document = json!({
-            "steps": steps, "seconds": self.started.elapsed().as_secs_f64(),
-            "report": file.to_string(), "result": self.report,
-        });
-        self.context.result(&document, || {
-            let row = |past: &Past| {
-                let time = match past.skipped {
-                    true => "done before".to_owned(),
-                    false => format::duration(past.time),
-                };
-                vec![past.step.to_owned(), time, past.what.clone()]
-            };
-            let rows = self.steps.iter().map(row).collect();
-            let table = table::render(&["STEP", "TIME", "WHAT"], rows, &[1]);
-            let isos = self.report.isos.as_ref();
-            let end = isos.and_then(|isos| isos.use_before.as_ref());
-            let end = end.map(|end| format!("Use the boot media before {end}.\n"));
-            format!("\n{table}\n\n{}Report: {file}", end.unwrap_or_default())
-        })
-    }
-}
-
-fn changed(target: &str) -> Failure {
-    let message = format!("{target} is not as it was when the plan was made");
-    let failure = Failure::new(Exit::Environment, message);
-    failure.hint("nothing was written to it; run the same command again and look at the plan")
 }

@@ -39,8 +39,8 @@ fn every_flag_of_the_verbs_is_a_field() {
         (["iso", "build"], &[Section::Iso]),
     ] {
         let root = Cli::command();
-        let room = root.find_subcommand(path[0]).unwrap();
-        let verb = room.find_subcommand(path[1]).unwrap();
+        let verbs = root.find_subcommand(path[0]).unwrap();
+        let verb = verbs.find_subcommand(path[1]).unwrap();
         let flags = verb.get_arguments().filter_map(|arg| {
             let short = arg.get_short().map(String::from);
             arg.get_long().map(str::to_owned).or(short)

@@ -21,6 +21,7 @@ mod fields;
 mod inline;
 mod reader;
 mod schema;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

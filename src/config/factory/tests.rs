@@ -50,93 +50,68 @@ fn little_is_needed() {
     assert!(factory.disks.is_empty() && factory.iso.is_none());
 }
 
+/// What stands below the header, and what is said of it.
+const WRONG: [(&str, &str); 17] = [
+    ("@isos: {}\n", "f:5:1: unknown field `isos`"),
+    ("@kind: Factory\n", "f:5:1: the key `kind` is there already"),
+    (
+        "release: {version: 4.13}\ndownload: {folder: d}\n",
+        "f:3:20: `version` is not a version X.Y.Z",
+    ),
+    (
+        "release: {version: 4.13.1}\ndownload: {folder: d}\n",
+        "f:3:20: MCE version must be specified",
+    ),
+    (
+        "release: {mapping: m}\ndownload: {parallel: 0}\n",
+        "f:4:22: `parallel` is not a whole number from 1 to 256",
+    ),
+    (
+        "release: {mapping: m}\ndownload: {}\n",
+        "f:4:11: `download.folder` is missing",
+    ),
+    ("@disks: [{device: sda}]\n", "f:5:18: `sda` is no disk"),
+    (
+        "@disks: [{size: 3}]\n",
+        "f:5:9: one of `device` and `image` is expected here",
+    ),
+    (
+        "@disks: [{image: a, wipe: true}]\n",
+        "f:5:17: `wipe` is of no use",
+    ),
+    (
+        "@disks:\n- image: a\n- image: a\n",
+        "f:7:10: a is in the list already",
+    ),
+    ("@iso: {live: a, out: b}\n", "f:5:6: `iso.sites` is missing"),
+    (
+        "@iso: {live: a, out: b, sites: c, ntp: d}\n",
+        "f:5:39: `ntp` is no list",
+    ),
+    (
+        "@iso: {live: a, out: b, sites: c, force: 'yes'}\n",
+        "f:5:41: `force` is not true or false",
+    ),
+    ("@rates: {disk: fast}\n", "f:5:15: `disk` is not a rate"),
+    ("@imageset: {kind: x}\n", "the image set is in braces"),
+    ("@imageset: ''\n", "f:5:11: `imageset` is not a path"),
+    (
+        "release: {version: 4.13.1, duProfile: true}\nimageset: a\ndownload: {folder: d}\n",
+        "f:3:39: `release.duProfile` is of no use",
+    ),
+];
+
 #[test]
 fn what_is_wrong_has_its_place() {
-    for (text, expected) in [
-        ("[]", "f:1:1: a map with"),
-        (
-            "apiVersion: snoforge.io/v2\nkind: Factory\nnew: 1\n",
-            "f:1:13: `apiVersion` is not snoforge.io/v1",
-        ),
-        (
-            &format!("{HEAD}{JOB}isos: {{}}\n"),
-            "f:5:1: unknown field `isos`",
-        ),
-        (
-            &format!("{HEAD}{JOB}kind: Factory\n"),
-            "f:5:1: the key `kind` is there already",
-        ),
-        (
-            &format!("{HEAD}release: {{version: 4.13}}\ndownload: {{folder: d}}\n"),
-            "f:3:20: `version` is not a version X.Y.Z",
-        ),
-        (
-            &format!("{HEAD}release: {{version: 4.13.1}}\ndownload: {{folder: d}}\n"),
-            "f:3:20: MCE version must be specified",
-        ),
-        (
-            &format!(
-                "{HEAD}release: {{version: 4.13.1, mceVersion: 2.2.4}}\ndownload: {{parallel: 0}}\n"
-            ),
-            "f:4:22: `parallel` is not a whole number from 1 to 256",
-        ),
-        (
-            &format!("{HEAD}release: {{version: 4.13.1, mceVersion: 2.2.4}}\ndownload: {{}}\n"),
-            "f:4:11: `download.folder` is missing",
-        ),
-        (
-            &format!("{HEAD}{JOB}disks: [{{device: sda}}]\n"),
-            "f:5:18: `sda` is no disk",
-        ),
-        (
-            &format!("{HEAD}{JOB}disks: [{{size: 3}}]\n"),
-            "f:5:9: one of `device` and `image` is expected here",
-        ),
-        (
-            &format!("{HEAD}{JOB}disks: [{{image: a, wipe: true}}]\n"),
-            "f:5:17: `wipe` is of no use",
-        ),
-        (
-            &format!("{HEAD}{JOB}disks:\n- image: a\n- image: a\n"),
-            "f:7:10: a is in the list already",
-        ),
-        (
-            &format!("{HEAD}{JOB}iso: {{live: a, out: b}}\n"),
-            "f:5:6: `iso.sites` is missing",
-        ),
-        (
-            &format!("{HEAD}{JOB}iso: {{live: a, out: b, sites: c, ntp: d}}\n"),
-            "f:5:39: `ntp` is no list",
-        ),
-        (
-            &format!("{HEAD}{JOB}iso: {{live: a, out: b, sites: c, force: 'yes'}}\n"),
-            "f:5:41: `force` is not true or false",
-        ),
-        (
-            &format!("{HEAD}{JOB}rates: {{disk: fast}}\n"),
-            "f:5:15: `disk` is not a rate",
-        ),
-        (
-            &format!("{HEAD}{JOB}imageset: {{kind: x}}\n"),
-            "the image set is in braces",
-        ),
-        (
-            &format!("{HEAD}{JOB}imageset: ''\n"),
-            "f:5:11: `imageset` is not a path",
-        ),
-        (
-            &format!(
-                "{HEAD}release: {{version: 4.13.1, duProfile: true}}\nimageset: a\ndownload: {{folder: d}}\n"
-            ),
-            "f:3:39: `release.duProfile` is of no use",
-        ),
-    ] {
-        let found = findings(text);
-        assert!(
-            found.iter().any(|f| f.contains(expected)),
-            "{expected}: {found:?}"
-        );
+    for (body, expected) in WRONG {
+        let text = format!("{HEAD}{}", body.replace('@', JOB));
+        let found = findings(&text);
+        let told = found.iter().any(|finding| finding.contains(expected));
+        assert!(told, "{expected}: {found:?}");
     }
+    assert!(findings("[]")[0].starts_with("f:1:1: a map with"));
+    let newer = findings("apiVersion: snoforge.io/v2\nkind: Factory\nnew: 1\n");
+    assert_eq!(newer, ["f:1:13: `apiVersion` is not snoforge.io/v1"]);
     // All at once, in file order.
     let all = findings(&format!(
         "{HEAD}relase: {{}}\ndownload: {{folder: 1, parallel: x}}\n"
