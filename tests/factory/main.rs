@@ -13,6 +13,7 @@ mod support;
 
 mod bench;
 mod checks;
+mod disks;
 mod job;
 mod schema;
 mod stopped;
