@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::faulty::Faulty;
+use super::support::faulty::{Fault, Faulty, Rule};
 use super::{Bench, snoforge};
 
 #[test]
@@ -86,25 +86,28 @@ fn start(bench: &Bench) -> Child {
 fn ctrl_c_and_kill_keep_what_is_there() {
     let bench = Bench::offline();
     let registry = Faulty::start();
-    let noise: Vec<u8> = (0..3_000_000_u32)
+    let size: u32 = 16 << 20;
+    let noise: Vec<u8> = (0..size)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     let image = registry.add_image("ns/image", "v1", &[noise]);
     bench.write("mapping.txt", format!("{}=ns/image:v1\n", image.pinned()));
     bench.write("factory.yaml", "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {mapping: mapping.txt}\ndownload: {folder: data, tlsVerify: false}\n");
+    // A quarter comes at a time, then nothing: no run of these ends by itself.
+    let layer = image.layers[0].digest.to_string();
+    registry.rule(Rule::new(Fault::StallAfter(4 << 20)).on(layer).always());
     for (signal, code) in [("INT", Some(130)), ("KILL", None)] {
-        registry.pace(Some(Duration::from_millis(30)));
         let mut child = start(&bench);
         until_under_way(&bench.path("data"));
         snoforge::exec::run("kill", &[format!("-{signal}"), child.id().to_string()]).unwrap();
         assert_eq!(child.wait().unwrap().code(), code, "{signal}");
     }
-    registry.pace(None);
+    registry.clear_rules();
     let sent = registry.bytes_sent();
     let done = bench.build(&[]).expect(0).json();
     assert_eq!(Bench::steps(&done), ["inventory", "+download"]);
     assert!(
-        registry.bytes_sent() - sent < 3_000_000,
+        registry.bytes_sent() - sent < u64::from(size),
         "what was there is not sent again"
     );
     bench.run(&["precache", "verify", "-f", "data"]).expect(0);

@@ -13,6 +13,7 @@ use crate::config::factory::{Disk, Factory, ImageSetSource, Iso, Kind, Section, 
 use crate::config::model::At;
 use crate::config::{Finding, imageset};
 use crate::disk::{Filesystem, Label};
+use crate::site::Site;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -23,12 +24,24 @@ pub(super) struct Found {
     pub warnings: Vec<Finding>,
 }
 
+/// How much the boot media are looked at; it takes some 15 ms for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Every medium is planned, as `iso build --dry-run` does.
+    Full,
+    /// The same, unless all are there.
+    Work,
+    /// The list only: a plan has to come at once.
+    Plan,
+}
+
 /// Paths that the job itself may make.
 const MADE: [&str; 4] = ["folder", "out", "image", "inventory"];
 
 /// Checks a job and everything that it names.
-pub(super) fn check(factory: &Factory) -> Found {
+pub(super) fn check(factory: &Factory, depth: Depth) -> Found {
     let mut check = Checker {
+        depth,
         context: Context::silent(),
         factory,
         found: Found::default(),
@@ -58,6 +71,7 @@ pub(super) fn check(factory: &Factory) -> Found {
 }
 
 struct Checker<'a> {
+    depth: Depth,
     /// Says nothing: what is found is told once, at the end.
     context: Context,
     factory: &'a Factory,
@@ -169,14 +183,33 @@ impl Checker<'_> {
             return;
         }
         match isos::sites(self.factory, iso) {
-            Ok(listed) => self.found.warnings.extend(listed.warnings),
+            Ok(listed) => {
+                if self.found.errors.len() == before && !self.is_planned(iso, &listed.sites) {
+                    self.plan(iso, line);
+                }
+                self.found.warnings.extend(listed.warnings);
+            }
             Err(SitesError::Found(found)) => self.found.errors.extend(found),
             Err(SitesError::Failed(failure)) => self.failed(iso.sites.at, failure),
         }
-        if self.found.errors.len() > before {
-            return;
+    }
+
+    /// Whether the boot media need not be planned.
+    fn is_planned(&self, iso: &Iso, sites: &[Site]) -> bool {
+        let made = || {
+            let report = Report::read(&self.factory.report).ok()?;
+            let inputs = isos::inputs(self.factory, iso, sites).ok()?;
+            isos::made(self.factory, iso, &report, &inputs).map(drop)
+        };
+        match self.depth {
+            Depth::Full => false,
+            Depth::Work => made().is_some(),
+            Depth::Plan => true,
         }
-        // The verb itself knows the rest: the live ISO, configs, certificates, kernel arguments and what fits.
+    }
+
+    /// The verb itself knows the rest: the live ISO, configs, certificates, kernel arguments and what fits.
+    fn plan(&mut self, iso: &Iso, line: Vec<String>) {
         let made = |word: &String| {
             let inventory = word.strip_prefix("--inventory=");
             inventory.is_none_or(|path| Path::new(path).exists())

@@ -29,7 +29,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::imageset::check::{findings_failure, read, row};
+use super::imageset::check::{findings_failure, read, row, told};
 use crate::config::factory::{self, Factory};
 
 /// The file.
@@ -108,7 +108,7 @@ impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let file = self.file.file.display().to_string();
         let found = match Factory::parse(&file, &read(&self.file.file)?) {
-            Ok(factory) => check::check(&factory),
+            Ok(factory) => check::check(&factory, check::Depth::Full),
             Err(errors) => check::Found {
                 errors,
                 warnings: Vec::new(),
@@ -121,7 +121,7 @@ impl Check {
                 "ok": failure.is_none(), "findings": rows(&found.errors), "warnings": rows(&found.warnings),
             });
             context.result(&document, || {
-                let warnings = found.warnings.iter();
+                let warnings = told(&found.warnings).into_iter();
                 let lines = warnings.map(|warning| format!("warning: {warning}"));
                 let lines: Vec<_> = lines.chain([format!("{file}: ok")]).collect();
                 lines.join("\n")

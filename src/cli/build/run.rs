@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::check::Depth;
 use super::data::Data;
 use super::disks::{self, State};
 use super::job::Job;
@@ -13,7 +14,7 @@ use super::{check, isos};
 use crate::cli::confirm::typed;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
-use crate::cli::imageset::check::findings_failure;
+use crate::cli::imageset::check::{findings_failure, told};
 use crate::cli::precache::partition::confirm;
 use crate::config::factory::{Factory, Iso};
 use crate::disk::Plan as DiskPlan;
@@ -37,9 +38,13 @@ pub(super) fn build(
     dry_run: bool,
 ) -> Result<(), Failure> {
     let watch = Watch::start();
-    let found = check::check(factory);
-    for warning in &found.warnings {
-        context.warn(&warning.to_string());
+    let depth = if dry_run { Depth::Plan } else { Depth::Work };
+    let found = check::check(factory, depth);
+    // Those of the sites are told by their step, too.
+    if dry_run {
+        for warning in told(&found.warnings) {
+            context.warn(&warning);
+        }
     }
     if !found.errors.is_empty() {
         return Err(findings_failure(&found.errors));
