@@ -3,6 +3,7 @@
 //! This page is the map: which room does what, and which way data flows.
 //!
 //! ```text
+//! factory.yaml → config → cli::build: every step below, as command lines
 //! imagesets/*.yaml → config → inventory → fetch → store ─┬→ node::{registry, load}
 //!                                ▲          ▲            ├→ store::copy → N data directories
 //!                                │          │            └→ store::export

@@ -60,6 +60,19 @@ impl Context {
         }
     }
 
+    /// For a look at something: nothing is printed.
+    #[must_use]
+    pub(super) fn silent() -> Self {
+        Self {
+            output: Output::Text,
+            one_line: false,
+            quiet: true,
+            nested: true,
+            answered: AtomicBool::new(false),
+            reporter: ui::reporter(ui::Mode::Never),
+        }
+    }
+
     /// Prints the result on stdout: `text` for people, `document` as JSON.
     ///
     /// # Errors
@@ -183,6 +196,36 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     // A blocking read that hangs on a dead disk must not keep the process from ending.
     runtime.shutdown_background();
     result
+}
+
+/// Ends the process at every Ctrl-C or SIGTERM that comes while `spared` is not set; returns only when signals cannot be had.
+pub(super) fn ended_by_signal(spared: &AtomicBool) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+    else {
+        return;
+    };
+    runtime.block_on(async {
+        let (Ok(mut int), Ok(mut term)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            return;
+        };
+        loop {
+            tokio::select! { _ = int.recv() => (), _ = term.recv() => () }
+            if !spared.load(Ordering::SeqCst) {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "error: interrupted\nhint: run the same command again to go on"
+                );
+                #[expect(clippy::exit, reason = "every commit point is crash-safe")]
+                std::process::exit(i32::from(Exit::Interrupted as u8));
+            }
+        }
+    });
 }
 
 /// A token that Ctrl-C or SIGTERM cancels; a second signal ends the process at once.

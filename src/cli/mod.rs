@@ -1,6 +1,7 @@
 //! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
 //! and writes to stdout.
 
+mod build;
 mod confirm;
 mod context;
 mod demo;
@@ -68,6 +69,12 @@ enum Command {
     /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
     #[command(subcommand)]
     Osimage(Box<osimage::Osimage>),
+    /// The whole job from one factory.yaml: inventory, download, data disks, one ISO per site, report.
+    Build(build::Build),
+    /// Check a factory.yaml and everything it names, without root and without network.
+    Check(build::Check),
+    /// Print the JSON Schema of factory.yaml, or a template.
+    Schema(build::Schema),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -110,6 +117,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Reads a command line, without the program's name.
+///
+/// # Errors
+/// The arguments are wrong.
+fn parse(args: &[String]) -> Result<Command, Failure> {
+    let program = "snoforge".to_owned();
+    let args = std::iter::once(&program).chain(args);
+    let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+    Ok(cli.command)
+}
+
 /// Runs one command line in this process, as [`run`] does, and hands its failure to the caller.
 ///
 /// # Errors
@@ -149,6 +167,9 @@ impl Command {
             Self::Seed(verb) => verb.run(context),
             Self::Disk(verb) => verb.run(context),
             Self::Osimage(verb) => verb.run(context),
+            Self::Build(args) => args.run(context),
+            Self::Check(args) => args.run(context),
+            Self::Schema(args) => args.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

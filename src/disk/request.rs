@@ -95,7 +95,8 @@ impl Filesystem {
         }
     }
 
-    pub(super) fn label_max(self) -> usize {
+    /// How many characters its label can have.
+    pub fn label_max(self) -> usize {
         match self {
             Self::Xfs => 12,
             Self::Ext4 => 16,

@@ -48,7 +48,8 @@ impl Check {
     }
 }
 
-fn row(finding: &Finding) -> serde_json::Value {
+/// A finding in a JSON document.
+pub(crate) fn row(finding: &Finding) -> serde_json::Value {
     json!({
         "file": finding.file, "line": finding.at.line, "column": finding.at.column,
         "message": finding.message, "hint": finding.hint,
@@ -82,6 +83,23 @@ pub(crate) fn load(context: &Context, path: &std::path::Path) -> Result<(Parsed,
     Ok((parsed, text))
 }
 
+/// Warnings as lines; one that many rows of a list share is told once.
+pub(crate) fn told(warnings: &[Finding]) -> Vec<String> {
+    let mut lines: Vec<(&Finding, u64)> = Vec::new();
+    for warning in warnings {
+        let same = |(first, _): &&mut (&Finding, u64)| first.message == warning.message;
+        match lines.iter_mut().find(same) {
+            Some((_, more)) => *more += 1,
+            None => lines.push((warning, 0)),
+        }
+    }
+    let line = |(warning, more): (&Finding, u64)| match more {
+        0 => warning.to_string(),
+        more => format!("{warning} (and {more} more)"),
+    };
+    lines.into_iter().map(line).collect()
+}
+
 /// All findings as one failure; hints that differ stand under their finding.
 pub(crate) fn findings_failure(findings: &[Finding]) -> Failure {
     let line = |f: &Finding| match &f.hint {
@@ -101,5 +119,23 @@ pub(crate) fn findings_failure(findings: &[Finding]) -> Failure {
         exit: Exit::Usage,
         message,
         hint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::At;
+
+    #[test]
+    fn what_many_rows_share_is_told_once() {
+        let finding = |line, message: &str| Finding::new("f", At { line, column: 1 }, message);
+        let told = told(&[
+            finding(1, "a"),
+            finding(2, "b"),
+            finding(3, "a"),
+            finding(4, "a"),
+        ]);
+        assert_eq!(told, ["f:1:1: a (and 2 more)", "f:2:1: b"]);
     }
 }

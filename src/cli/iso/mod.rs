@@ -1,7 +1,7 @@
 //! `snoforge iso`: look at and change CoreOS live ISOs. Flags are those of `coreos-installer iso`, except that the output is `-o` only:
 //! `--output` chooses the form of the result everywhere.
 
-mod build;
+pub(super) mod build;
 mod extract;
 mod ignition;
 mod inspect;

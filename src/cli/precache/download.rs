@@ -188,7 +188,10 @@ impl Download {
 }
 
 /// Writes the image set; one that a person may have edited is kept beside it.
-fn write_image_set(context: &Context, path: &Path, text: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write_image_set(context: &Context, path: &Path, text: &str) -> Result<(), Failure> {
     if path.exists() {
         let old = check::read(path)?;
         if old == text {

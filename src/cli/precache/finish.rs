@@ -128,7 +128,11 @@ pub(super) async fn download_file(
     super::file::download(context, client, (url, &path), cancel).await
 }
 
-fn file_target(url: &url::Url, folder: &Path) -> Result<PathBuf, Failure> {
+/// Where a file goes.
+///
+/// # Errors
+/// The URL ends with no name.
+pub(in crate::cli) fn file_target(url: &url::Url, folder: &Path) -> Result<PathBuf, Failure> {
     let name = url
         .path_segments()
         .and_then(|mut parts| parts.next_back())

@@ -114,7 +114,11 @@ impl Partition {
         )
     }
 
-    fn plan(&self, device: &Device) -> Result<Plan, DiskError> {
+    /// The change of a disk.
+    ///
+    /// # Errors
+    /// Every refusal of the plan.
+    pub(in crate::cli) fn plan(&self, device: &Device) -> Result<Plan, DiskError> {
         let contents = disk::read(device)?;
         if let Some(keep) = &self.keep {
             return disk::plan_reset(device, &contents, keep);

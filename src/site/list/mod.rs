@@ -15,6 +15,8 @@
 //! in quotes) an empty cell leaves a field open, several values in one cell are separated by blanks or `;`, and lines whose first
 //! cell begins with `#` are notes. In YAML an empty list asks for nothing, whatever the flags say.
 //!
+//! Of a `factory.yaml` the list under `iso.sites` is read.
+//!
 //! Reading is strict: every finding has its line and column, and all are told at once. Host names, addresses and cards that two
 //! sites share are refused. This module reads no files.
 

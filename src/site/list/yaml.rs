@@ -19,9 +19,10 @@ pub(super) fn rows(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<R
         let message = format!("the key `{}` is there already", duplicate.key);
         Finding::new(file, duplicate.at, message)
     }));
-    let (sites, defaults) = match &document.root.value {
+    let root = inline(&document.root);
+    let (sites, defaults) = match &root.value {
         Value::Map(entries) => top(file, entries, findings),
-        _ => (Some(&document.root), None),
+        _ => (Some(root), None),
     };
     let defaults = defaults.map(|node| row(file, node, findings));
     let base = defaults.map(|row| row.request).unwrap_or_default();
@@ -39,6 +40,16 @@ pub(super) fn rows(file: &str, text: &str, findings: &mut Vec<Finding>) -> Vec<R
         row
     });
     rows.collect()
+}
+
+/// The list in a `factory.yaml`, under `iso.sites`; else the whole document.
+fn inline(root: &Node) -> &Node {
+    let kind = root.get("kind").map(|entry| &entry.value.value);
+    if !matches!(kind, Some(Value::Scalar { text, .. }) if text == "Factory") {
+        return root;
+    }
+    let sites = root.get("iso").and_then(|iso| iso.value.get("sites"));
+    sites.map_or(root, |sites| &sites.value)
 }
 
 fn top<'a>(

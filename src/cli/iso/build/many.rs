@@ -11,7 +11,7 @@ use super::base::Base;
 use super::one::{self, Row};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, unreadable};
-use crate::cli::imageset::check::findings_failure;
+use crate::cli::imageset::check::{findings_failure, told};
 use crate::io::atomic;
 use crate::iso::write::Overwrite;
 use crate::iso::{Derived, digests, write};
@@ -99,8 +99,8 @@ fn read(context: &Context, list: &List<'_>) -> Result<Vec<Site>, Failure> {
     let text = fs_err::read_to_string(list.file).map_err(|e| unreadable(list.file, &e))?;
     let Listed { sites, warnings } =
         list::parse(&name, &text, list.request).map_err(|found| findings_failure(&found))?;
-    for warning in warnings {
-        context.warn(&warning.to_string());
+    for warning in told(&warnings) {
+        context.warn(&warning);
     }
     Ok(sites)
 }

@@ -162,7 +162,7 @@ impl Build {
     }
 
     /// What the flags say about every machine.
-    fn request(&self) -> Request {
+    pub(in crate::cli) fn request(&self) -> Request {
         let (network, patch) = (&self.network, &self.patch);
         Request::default()
             .with(Field::Hostname, patch.hostname.clone())

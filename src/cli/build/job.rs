@@ -1,0 +1,270 @@
+//! The work, step by step; each step looks again at what is there.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::data::{self, Data};
+use super::disks::{self, State};
+use super::report::{InventoryReport, Report};
+use super::run::{Confirmed, fits};
+use super::watch::Watch;
+use super::{isos, lines};
+use crate::cli::context::Context;
+use crate::cli::execute;
+use crate::cli::exit::{Exit, Failure};
+use crate::config::factory::{Disk, Factory, Iso, Target};
+use crate::inventory::Summary;
+use crate::oci::Digest;
+use crate::ui::{format, table};
+
+/// A step that is over.
+struct Past {
+    step: &'static str,
+    what: String,
+    /// Whether there was nothing to do.
+    skipped: bool,
+    time: Duration,
+}
+
+/// The work.
+pub(super) struct Job<'a> {
+    context: &'a Context,
+    factory: &'a Factory,
+    watch: Watch,
+    report: Report,
+    confirmed: Confirmed,
+    steps: Vec<Past>,
+    started: Instant,
+}
+
+impl<'a> Job<'a> {
+    /// A job that was looked at and confirmed.
+    pub(super) fn new(
+        context: &'a Context,
+        factory: &'a Factory,
+        watch: Watch,
+        (report, confirmed): (Report, Confirmed),
+    ) -> Self {
+        Self {
+            context,
+            factory,
+            watch,
+            report,
+            confirmed,
+            steps: Vec::new(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What a step says.
+    pub(super) fn run(mut self, data: Data) -> Result<(), Failure> {
+        let digest = self.inventory(data)?;
+        self.disks(&digest)?;
+        let factory = self.factory;
+        match &factory.iso {
+            Some(iso) => self.isos(iso)?,
+            None => self.report.isos = None,
+        }
+        self.report.complete = true;
+        self.report.write(&factory.report)?;
+        self.summary()
+    }
+
+    /// Runs a command line as a step.
+    fn step(
+        &mut self,
+        (step, what): (&'static str, String),
+        listens: bool,
+        line: Vec<String>,
+    ) -> Result<(), Failure> {
+        self.context
+            .say(&format!("\n# {step}: {what}\n$ {}", lines::shown(&line)));
+        if self.report.complete {
+            self.report.complete = false;
+            self.report.write(&self.factory.report)?;
+        }
+        let started = Instant::now();
+        let nested = self.context.nested();
+        let line = std::iter::once("snoforge".to_owned()).chain(line);
+        let done = self.watch.step(listens, || execute(line, &nested));
+        if done.is_err() {
+            self.context.say(&format!(
+                "stopped in step `{step}`; the same `snoforge build` goes on from here"
+            ));
+        }
+        done?;
+        self.past(step, what, false, started.elapsed());
+        Ok(())
+    }
+
+    fn skip(&mut self, step: &'static str, what: String, why: &str) {
+        self.context
+            .say(&format!("\n# {step}: {what}: done: {why}"));
+        self.past(step, what, true, Duration::ZERO);
+    }
+
+    fn past(&mut self, step: &'static str, what: String, skipped: bool, time: Duration) {
+        self.steps.push(Past {
+            step,
+            what,
+            skipped,
+            time,
+        });
+    }
+
+    /// Inventory and download; returns the inventory's digest.
+    fn inventory(&mut self, mut data: Data) -> Result<Digest, Failure> {
+        let factory = self.factory;
+        let folder = lines::folder(factory).to_owned();
+        data::place_image_set(self.context, factory)?;
+        if data.locked {
+            let why = "it answers the same question (`precache download --refresh` asks again)";
+            self.skip("inventory", folder.clone(), why);
+        } else {
+            let line = lines::inventory(factory);
+            self.step(("inventory", folder.clone()), true, line)?;
+            data = Data::look(&Context::silent(), factory)?;
+        }
+        let inventory = data.inventory.as_ref().ok_or_else(|| {
+            let message = format!("{folder}: the inventory is not the one that was asked for");
+            Failure::new(Exit::Internal, message)
+        })?;
+        let digest = inventory.digest();
+        fits(factory, &Summary::of(inventory))?;
+        let report = InventoryReport::of(inventory);
+        if data.complete {
+            self.skip("download", folder, "everything is there");
+        } else {
+            self.step(("download", folder), true, lines::download(factory))?;
+        }
+        self.report.inventory = Some(report);
+        let named = |target: &str| {
+            let mut disks = factory.disks.iter();
+            disks.any(|disk| disks::name(factory, disk) == target)
+        };
+        self.report.disks.retain(|disk| named(&disk.target));
+        self.report.write(&factory.report)?;
+        Ok(digest)
+    }
+
+    fn disks(&mut self, digest: &Digest) -> Result<(), Failure> {
+        let factory = self.factory;
+        let mut copies: BTreeMap<&str, Vec<&Disk>> = BTreeMap::new();
+        for disk in &factory.disks {
+            let target = disk.target.text();
+            match disks::state(factory, disk, &self.report, Some(digest)) {
+                State::Filled(partition) => {
+                    let why = format!("filled by an earlier run, PARTUUID {partition}");
+                    self.skip("disk", target, &why);
+                }
+                State::Away => {
+                    let why = "filled by an earlier run, not plugged in now";
+                    self.skip("disk", target, why);
+                }
+                State::Refused(failure) => return Err(failure),
+                State::Partitioned => copies.entry(lines::label(disk)).or_default().push(disk),
+                State::Empty(plan) => {
+                    if self.confirmed.get(&target) != Some(&Some(*plan)) {
+                        return Err(changed(&target));
+                    }
+                    self.step(("partition", target), false, lines::partition(disk))?;
+                    copies.entry(lines::label(disk)).or_default().push(disk);
+                }
+                State::Image { replaces } => {
+                    if replaces && !self.confirmed.contains_key(&target) {
+                        return Err(changed(&target));
+                    }
+                    self.image(disk, digest)?;
+                }
+            }
+        }
+        for (label, disks) in copies {
+            let names: Vec<String> = disks.iter().map(|disk| disk.target.text()).collect();
+            let line = lines::copy(factory, label, &disks);
+            self.step(("copy", names.join(" ")), true, line)?;
+            for disk in disks {
+                self.filled(disk, digest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn image(&mut self, disk: &Disk, digest: &Digest) -> Result<(), Failure> {
+        let Target::Image(path) = &disk.target else {
+            return Ok(());
+        };
+        let image = &path.value;
+        disks::create(disk, image)?;
+        let line = lines::image(self.factory, disk, &disks::unfinished(image));
+        self.step(("image", image.display().to_string()), false, line)?;
+        disks::finish(image)?;
+        self.filled(disk, digest)
+    }
+
+    /// Notes that a disk holds the inventory.
+    fn filled(&mut self, disk: &Disk, digest: &Digest) -> Result<(), Failure> {
+        let filled = disks::filled(self.factory, disk, digest)?;
+        let report = &mut self.report;
+        report.disks.retain(|old| old.target != filled.target);
+        report.disks.push(filled);
+        report.write(&self.factory.report)
+    }
+
+    fn isos(&mut self, iso: &Iso) -> Result<(), Failure> {
+        let factory = self.factory;
+        let sites = isos::sites(factory, iso)?.sites;
+        let inputs = isos::inputs(factory, iso, &sites)?;
+        let out = isos::out(iso).display();
+        let what = format!("{} in {out}", format::count(sites.len() as u64, "site"));
+        if isos::made(factory, iso, &self.report, &inputs).is_some() {
+            self.skip("isos", what, "all are there, of the same inputs");
+            return Ok(());
+        }
+        self.report.isos = None;
+        let line = lines::isos(factory, iso);
+        self.step(("isos", what), false, line)
+            .map_err(isos::in_file)?;
+        self.report.isos = Some(isos::report(factory, iso, inputs)?);
+        Ok(())
+    }
+
+    fn summary(&self) -> Result<(), Failure> {
+        let seconds = |past: &Past| past.time.as_secs_f64();
+        let steps = self.steps.iter().map(|past| {
+            json!({"step": past.step, "what": past.what, "skipped": past.skipped, "seconds": seconds(past)})
+        });
+        let steps: Vec<_> = steps.collect();
+        let file = self.factory.report.display();
+        let document = json!({
+            "steps": steps, "seconds": self.started.elapsed().as_secs_f64(),
+            "report": file.to_string(), "result": self.report,
+        });
+        self.context.result(&document, || {
+            let row = |past: &Past| {
+                let time = if past.skipped {
+                    "done before".to_owned()
+                } else {
+                    format::duration(past.time)
+                };
+                vec![past.step.to_owned(), time, past.what.clone()]
+            };
+            let rows = self.steps.iter().map(row).collect();
+            let table = table::render(&["STEP", "TIME", "WHAT"], rows, &[1]);
+            let isos = self.report.isos.as_ref();
+            let end = isos.and_then(|isos| isos.use_before.as_ref());
+            let end = end.map(|end| format!("Use the boot media before {end}.\n"));
+            format!("\n{table}\n\n{}Report: {file}", end.unwrap_or_default())
+        })
+    }
+}
+
+fn changed(target: &str) -> Failure {
+    let message = format!("{target} is not as it was when the plan was made");
+    let failure = Failure::new(Exit::Environment, message);
+    failure.hint("nothing was written to it; run the same command again and look at the plan")
+}
