@@ -7,35 +7,38 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use snoforge::oci::Digest;
 use tempfile::TempDir;
 
 use crate::apiserver::ApiServer;
 use crate::program::{Run, run};
-use crate::registry::{DockerRegistry, Guard, LOGIN};
 
-const MCO: &str = "/apis/machineconfiguration.openshift.io/v1";
-const NS: &str = "openshift-machine-config-operator";
+pub(super) const MCO: &str = "/apis/machineconfiguration.openshift.io/v1";
+pub(super) const NS: &str = "openshift-machine-config-operator";
 const BUILD: &str = "master-699e6be74658adcb3ff2b48f32cd1584";
-const V1: &str = "machineconfiguration.openshift.io/v1";
+pub(super) const V1: &str = "machineconfiguration.openshift.io/v1";
 
-fn image() -> String {
+pub(super) fn image() -> String {
     format!("quay.io/org/os@sha256:{:064x}", 7)
 }
 
 /// A cluster with its kubeconfig in a directory.
-struct Lab {
-    server: ApiServer,
-    home: TempDir,
+pub(super) struct Lab {
+    pub(super) server: ApiServer,
+    pub(super) home: TempDir,
 }
 
 impl Lab {
     /// All is well, and nobody asked for an image.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::with(&["machineosconfigs", "machineosbuilds", "machineconfigpools"])
+    }
+
+    /// The same, of a release with these CRDs.
+    pub(super) fn with(crds: &[&str]) -> Self {
         let server = ApiServer::mutual_tls();
-        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/osimage/crds");
-        for name in ["machineosconfigs", "machineosbuilds", "machineconfigpools"] {
-            server.crd(&crds.join(format!("{name}.yaml")));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/osimage/crds");
+        for name in crds {
+            server.crd(&folder.join(format!("{name}.yaml")));
         }
         server.kind(V1, "machineconfigs", "MachineConfig", false);
         server.kind(
@@ -93,7 +96,7 @@ impl Lab {
         lab
     }
 
-    fn put(&self, path: &str, version: &str, kind: &str, rest: Value) {
+    pub(super) fn put(&self, path: &str, version: &str, kind: &str, rest: Value) {
         let mut object = rest;
         object["apiVersion"] = json!(version);
         object["kind"] = json!(kind);
@@ -104,7 +107,7 @@ impl Lab {
         self.server.put(path, &object);
     }
 
-    fn secret(&self, namespace: &str, name: &str) {
+    pub(super) fn secret(&self, namespace: &str, name: &str) {
         let data = BASE64.encode(r#"{"auths":{"quay.io":{"auth":"dXNlcjpodW50ZXIy"}}}"#);
         let rest =
             json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": data}});
@@ -116,7 +119,7 @@ impl Lab {
         );
     }
 
-    fn pool(&self, updated: u64) {
+    pub(super) fn pool(&self, updated: u64) {
         let spec = json!({"configuration": {"name": "rendered-master-1"}, "nodeSelector": {"matchLabels": {"node-role.kubernetes.io/master": ""}}});
         let status = json!({"machineCount": 1, "updatedMachineCount": updated, "readyMachineCount": 0, "unavailableMachineCount": 0, "degradedMachineCount": 0});
         self.put(
@@ -127,7 +130,7 @@ impl Lab {
         );
     }
 
-    fn node(&self, desired: &str, current: &str, ready: &str) {
+    pub(super) fn node(&self, desired: &str, current: &str, ready: &str) {
         let rest = json!({
             "metadata": {"labels": {"node-role.kubernetes.io/master": ""}, "annotations": {
                 "machineconfiguration.openshift.io/desiredImage": desired, "machineconfiguration.openshift.io/currentImage": current,
@@ -138,7 +141,7 @@ impl Lab {
     }
 
     /// The operator's own pod is there.
-    fn builder(&self) {
+    pub(super) fn builder(&self) {
         let path = format!("/apis/apps/v1/namespaces/{NS}/deployments/machine-os-builder");
         self.put(
             &path,
@@ -149,7 +152,7 @@ impl Lab {
     }
 
     /// The `MachineOSConfig` as `build` makes it.
-    fn config(&self) {
+    pub(super) fn config(&self) {
         let spec = json!({"machineConfigPool": {"name": "master"}, "imageBuilder": {"imageBuilderType": "Job"}, "renderedImagePushSecret": {"name": "os-push"}, "renderedImagePushSpec": "quay.io/org/os:latest"});
         self.put(
             &format!("{MCO}/machineosconfigs/master"),
@@ -160,7 +163,7 @@ impl Lab {
     }
 
     /// The build with these conditions that hold.
-    fn building(&self, conditions: &[&str], image: Option<&str>) {
+    pub(super) fn building(&self, conditions: &[&str], image: Option<&str>) {
         let condition = |kind: &&str| json!({"type": kind, "status": "True", "reason": kind, "message": "", "lastTransitionTime": "2026-11-21T06:00:00Z"});
         let mut status =
             json!({"conditions": conditions.iter().map(condition).collect::<Vec<_>>()});
@@ -176,7 +179,7 @@ impl Lab {
         );
     }
 
-    fn job(&self, failed: u64) {
+    pub(super) fn job(&self, failed: u64) {
         let path = format!("/apis/batch/v1/namespaces/{NS}/jobs/build-{BUILD}");
         self.put(
             &path,
@@ -198,7 +201,7 @@ impl Lab {
     }
 
     /// Starts a verb; `wait` gives how it ended.
-    fn start(&self, args: &[&str]) -> JoinHandle<Run> {
+    pub(super) fn start(&self, args: &[&str]) -> JoinHandle<Run> {
         let home = self.home.path().to_owned();
         let mut args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         args.extend(["--kubeconfig", "kubeconfig"].map(str::to_owned));
@@ -208,12 +211,12 @@ impl Lab {
         })
     }
 
-    fn run(&self, args: &[&str]) -> Run {
+    pub(super) fn run(&self, args: &[&str]) -> Run {
         self.start(args).join().unwrap()
     }
 
     /// Until the program looked at everything once more, after what was put just now.
-    fn looked(&self, running: &JoinHandle<Run>) {
+    pub(super) fn looked(&self, running: &JoinHandle<Run>) {
         let looks = || {
             self.server
                 .seen()
@@ -229,7 +232,7 @@ impl Lab {
     }
 }
 
-const WANTED: [&str; 9] = [
+pub(super) const WANTED: [&str; 9] = [
     "--no-trial",
     "--pool",
     "master",
@@ -240,7 +243,7 @@ const WANTED: [&str; 9] = [
     "--containerfile",
     "C",
 ];
-const OFTEN: [&str; 2] = ["--interval-ms", "20"];
+pub(super) const OFTEN: [&str; 2] = ["--interval-ms", "20"];
 
 #[test]
 fn an_image_is_asked_for_built_and_booted() {
@@ -392,6 +395,30 @@ fn interruptions_and_missing_secrets_end_the_watch() {
     let preflight = [&["osimage", "preflight"], &WANTED[..]].concat();
     let run = lab.run(&preflight).expect(7);
     assert!(run.stdout.contains("error: push-secret: Secret openshift-machine-config-operator/os-push: there is no such Secret"), "{}", run.stdout);
+    // Without a node the image is built all the same, and nobody boots it.
+    let lab = Lab::new();
+    lab.config();
+    lab.building(&["Succeeded"], Some(&image()));
+    let mut pool = lab
+        .server
+        .object(&format!("{MCO}/machineconfigpools/master"))
+        .unwrap();
+    pool["status"]["machineCount"] = json!(0);
+    lab.put(
+        &format!("{MCO}/machineconfigpools/master"),
+        V1,
+        "MachineConfigPool",
+        pool,
+    );
+    lab.server.remove("/api/v1/nodes/n");
+    let run = lab.run(&["osimage", "watch"]).expect(0);
+    assert!(run.stderr.contains("has no nodes"), "{}", run.stderr);
+    let run = lab.run(&["osimage", "rollout"]).expect(0);
+    assert!(
+        run.stdout.contains("no node is in the pool"),
+        "{}",
+        run.stdout
+    );
     // Nobody asked, and nothing happens in the time that is given.
     let lab = Lab::new();
     let run = lab
@@ -473,109 +500,4 @@ fn who_may_not_is_told() {
         "{}",
         pool.stderr
     );
-}
-
-/// An image of one empty layer, as skopeo's name of it.
-fn layout(dir: &Path) -> String {
-    let blobs = dir.join("blobs/sha256");
-    fs_err::create_dir_all(&blobs).unwrap();
-    let blob = |bytes: &[u8], media_type: &str| {
-        let digest = Digest::of(bytes);
-        fs_err::write(blobs.join(digest.hex()), bytes).unwrap();
-        json!({"mediaType": media_type, "digest": digest.to_string(), "size": bytes.len()})
-    };
-    let tar = [0u8; 1024];
-    let diff = Digest::of(&tar).to_string();
-    let layer = blob(&tar, "application/vnd.oci.image.layer.v1.tar");
-    let config = json!({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [diff]}});
-    let config = blob(
-        config.to_string().as_bytes(),
-        "application/vnd.oci.image.config.v1+json",
-    );
-    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [layer]});
-    let manifest = blob(
-        manifest.to_string().as_bytes(),
-        "application/vnd.oci.image.manifest.v1+json",
-    );
-    fs_err::write(
-        dir.join("index.json"),
-        json!({"schemaVersion": 2, "manifests": [manifest]}).to_string(),
-    )
-    .unwrap();
-    fs_err::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    format!("oci:{}", dir.display())
-}
-
-/// The registry is a real one with a password.
-#[test]
-fn push_and_pull_are_tried() {
-    let Some(registry) = DockerRegistry::start(Guard::Password) else {
-        return;
-    };
-    let lab = Lab::new();
-    let auth = |password: &str| {
-        let login = BASE64.encode(format!("{}:{password}", LOGIN.0));
-        json!({"auths": {&registry.host: {"auth": login}}}).to_string()
-    };
-    fs_err::write(lab.home.path().join("good.json"), auth(LOGIN.1)).unwrap();
-    fs_err::write(lab.home.path().join("bad.json"), auth("wrong")).unwrap();
-    let data = BASE64.encode(auth(LOGIN.1));
-    for (namespace, name) in [("openshift-config", "pull-secret"), (NS, "os-push")] {
-        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-        let rest =
-            json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": data}});
-        lab.put(&path, "v1", "Secret", rest);
-    }
-    let base = format!("{}/base/os:1", registry.host);
-    let urls = format!("/api/v1/namespaces/{NS}/configmaps/machine-config-osimageurl");
-    lab.put(
-        &urls,
-        "v1",
-        "ConfigMap",
-        json!({"data": {"baseOSContainerImage": base}}),
-    );
-    let push = format!("{}/org/os:latest", registry.host);
-    let args = |auth: &'static str| {
-        [
-            "osimage",
-            "preflight",
-            "--pool",
-            "master",
-            "--push-spec",
-            &push,
-            "--push-secret",
-            "os-push",
-            "--tls-verify=false",
-            "--authfile",
-            auth,
-        ]
-        .map(str::to_owned)
-    };
-    let rules = |auth: &'static str, code: i32| {
-        let args = args(auth);
-        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
-        args.extend(["--output", "json"]);
-        let run = lab.run(&args).expect(code);
-        assert!(!run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"));
-        let findings = run.json()["findings"].as_array().unwrap().clone();
-        findings
-            .iter()
-            .map(|f| f["rule"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
-    };
-    // The base image is not there.
-    assert_eq!(rules("good.json", 7), ["pull"]);
-    assert_eq!(rules("bad.json", 7), ["push", "pull"]);
-    let image = layout(&lab.home.path().join("layout"));
-    let to = format!("docker://{base}");
-    let creds = format!("{}:{}", LOGIN.0, LOGIN.1);
-    DockerRegistry::skopeo(&[
-        "copy",
-        "--dest-tls-verify=false",
-        "--dest-creds",
-        &creds,
-        &image,
-        &to,
-    ]);
-    assert_eq!(rules("good.json", 0), [""; 0]);
 }

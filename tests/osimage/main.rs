@@ -18,6 +18,7 @@
 mod apiserver;
 mod build;
 mod live;
+mod live414;
 mod manifests;
 mod preflight;
 #[path = "../support/program.rs"]
@@ -36,6 +37,7 @@ mod registry;
     reason = "each test binary uses another part"
 )]
 mod schema;
+mod trial;
 mod vectors;
 mod verbs;
 
