@@ -1,7 +1,8 @@
 //! Findings of a check, for people, and the failure that they are.
 
 use super::exit::{Exit, Failure};
-use crate::objects::{Finding, Severity};
+use crate::objects::{Finding, Outcome, Row, Severity};
+use crate::ui::table;
 
 /// Findings as a person reads them, the worst first.
 pub(super) fn findings_text(findings: &[Finding]) -> String {
@@ -19,6 +20,23 @@ pub(super) fn findings_text(findings: &[Finding]) -> String {
         )
     };
     printable(&sorted.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Every rule of a check with how it came out.
+pub(super) fn rules_text(rows: &[Row]) -> String {
+    let row = |row: &Row| {
+        let word = match row.outcome {
+            Outcome::Pass => "pass",
+            Outcome::Warning => "warning",
+            Outcome::Fail => "FAIL",
+            Outcome::Unknown => "unknown",
+        };
+        [word, row.rule, row.requirement]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    let header = ["RESULT", "RULE", "REQUIREMENT"];
+    table::render(&header, rows.iter().map(row).collect(), &[])
 }
 
 /// What an image or a cluster says, without what would move the cursor or change the terminal.

@@ -12,6 +12,7 @@ mod global;
 mod ignition;
 mod imageset;
 mod iso;
+mod live;
 mod manifest;
 mod node;
 mod osimage;

@@ -9,6 +9,7 @@
 
 mod answer;
 pub mod auth;
+mod check;
 mod error;
 pub mod finding;
 pub(crate) mod json;
@@ -16,5 +17,6 @@ pub mod names;
 pub(crate) mod yaml;
 
 pub use answer::Answer;
+pub use check::{Outcome, Row};
 pub use error::Error;
 pub use finding::{Finding, Severity, has_errors};

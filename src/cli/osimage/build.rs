@@ -1,28 +1,23 @@
 //! `osimage preflight` and `osimage build`.
 
 use clap::Args;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Patience, own};
+use super::cluster::{Patience, own};
 use super::trial::trial;
 use super::wanted::Wanted;
 use super::watch::watch;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::findings::{findings_text, unmet};
+use crate::cli::findings::{findings_text, rules_text, unmet};
 use crate::cli::global::RegistryFlags;
-use crate::cluster::{Client, Error, Got};
-use crate::objects::Answer;
+use crate::cli::live::{Live, answers};
+use crate::cluster::Client;
 use crate::osimage::Era;
 use crate::osimage::build::clean::pool_path;
 use crate::osimage::facts::{self, Facts};
-use crate::osimage::preflight::{self, Outcome, Report};
+use crate::osimage::preflight::{self, Report};
 use crate::osimage::resources::{ENABLED_LABEL, OsImage, image_stream};
-use crate::ui::table;
-
-/// Requests at once: a Single Node API server has few cores.
-const PARALLEL: usize = 4;
 
 /// Flags of `preflight`.
 #[derive(Debug, Args)]
@@ -33,7 +28,7 @@ pub(crate) struct Preflight {
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
     #[command(flatten)]
     trial: Trial,
 }
@@ -65,9 +60,7 @@ async fn check(client: &Client, image: &OsImage, tried: &Trial) -> Result<Report
         if missing.is_empty() {
             break;
         }
-        let asked = stream::iter(missing).map(|path| ask(client, path));
-        let answers: Vec<_> = asked.buffered(PARALLEL).try_collect().await?;
-        for (path, answer) in answers {
+        for (path, answer) in answers(client, missing).await? {
             facts.put(&path, answer);
         }
     }
@@ -83,35 +76,8 @@ async fn check(client: &Client, image: &OsImage, tried: &Trial) -> Result<Report
     Ok(report)
 }
 
-/// What one object or list alone refuses is an answer; what all requests would meet ends the work.
-async fn ask(client: &Client, path: String) -> Result<(String, Answer), Failure> {
-    let answer = match client.get(&path).await {
-        Ok(Got::Items(items)) => Answer::Items(items),
-        Ok(Got::Object(object)) => Answer::Object(object),
-        Ok(Got::Absent) => Answer::Absent,
-        Err(Error::Request { reason, .. }) if !reason.is_general() => {
-            Answer::Error(reason.to_string())
-        }
-        Err(error) => return Err(error.into()),
-    };
-    Ok((path, answer))
-}
-
 fn text(report: &Report) -> String {
-    let rows = report.rules.iter().map(|row| {
-        let word = match row.outcome {
-            Outcome::Pass => "pass",
-            Outcome::Warning => "warning",
-            Outcome::Fail => "FAIL",
-            Outcome::Unknown => "unknown",
-        };
-        vec![
-            word.to_owned(),
-            row.rule.to_owned(),
-            row.requirement.to_owned(),
-        ]
-    });
-    let rules = table::render(&["RESULT", "RULE", "REQUIREMENT"], rows.collect(), &[]);
+    let rules = rules_text(&report.rules);
     if report.findings.is_empty() {
         return rules;
     }
@@ -127,7 +93,7 @@ pub(crate) struct Build {
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]

@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Look, Patience, builds, follow, items, object, own};
+use super::cluster::{Look, Patience, builds, follow, items, object, own};
 use super::watch::Of;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::findings::{findings_text, unmet};
+use crate::cli::live::Live;
 use crate::cluster::Client;
 use crate::osimage::build::clean::{BUILDER, LAYERING_LABEL, Step, pool_path, v1, v414};
 use crate::osimage::{Era, facts};
@@ -21,7 +22,7 @@ pub(crate) struct Clean {
     #[command(flatten)]
     of: Of,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
     #[command(flatten)]
     patience: Patience,
     /// Print the steps, and stop.

@@ -1,18 +1,17 @@
-//! A live cluster: its client, the objects of one moment, and waiting for the next.
+//! A live cluster: the objects of one moment, and waiting for the next.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cli::context::{Context, env_path, on_interrupt};
+use crate::cli::context::{Context, on_interrupt};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::findings::printable;
 use crate::cli::values::wait;
-use crate::cluster::{Client, Error, Got, Kubeconfig};
+use crate::cluster::{Client, Error, Got};
 use crate::osimage::NAMESPACE;
 use crate::osimage::build::clean::{BUILDER, pool_path};
 use crate::osimage::build::{Log, State, V1Objects, V414Objects, current, v1, v414};
@@ -24,35 +23,6 @@ const BUILDS: &str = "/apis/machineconfiguration.openshift.io/v1/machineosbuilds
 const EVENTS: &str = "/api/v1/namespaces/default/events";
 /// Lines of a failed container's log that are shown.
 const LOG_LINES: u32 = 40;
-
-/// Which cluster.
-#[derive(Debug, Args)]
-pub(super) struct Cluster {
-    /// The cluster, by its kubeconfig [default: $KUBECONFIG].
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Time limit of one request, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    request_timeout: u64,
-}
-
-impl Cluster {
-    /// A client.
-    ///
-    /// # Errors
-    /// No kubeconfig, or one that cannot be used.
-    pub(super) fn client(&self) -> Result<Client, Failure> {
-        let path = self.kubeconfig.clone().or_else(|| env_path("KUBECONFIG"));
-        let path = path.ok_or_else(|| {
-            Failure::new(Exit::Usage, "no cluster is named")
-                .hint("give --kubeconfig FILE or set KUBECONFIG")
-        })?;
-        Ok(Client::new(
-            &Kubeconfig::load(&path)?,
-            self.request_timeout,
-        )?)
-    }
-}
 
 /// How long, and how often.
 #[derive(Debug, Args)]

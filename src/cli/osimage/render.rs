@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::cluster::{Cluster, builds, object, own};
+use super::cluster::{builds, object, own};
 use super::watch::Of;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure, unreadable};
+use crate::cli::live::Live;
 use crate::cluster::Client;
 use crate::osimage::build::clean::pool_path;
 use crate::osimage::build::current;
@@ -28,7 +29,7 @@ pub(crate) struct Render {
     #[command(flatten)]
     of: Of,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
     /// Only the Containerfile.
     #[arg(long, visible_alias = "containerfile")]
     dockerfile: bool,

@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::cluster::{Cluster, Look, Patience, follow, items, log_tail, object, state};
+use super::cluster::{Look, Patience, follow, items, log_tail, object, state};
 use super::lint::Api;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::findings::printable;
+use crate::cli::live::Live;
 use crate::cluster::Client;
 use crate::osimage::build::clean::pool_path;
 use crate::osimage::build::rollout::{Rollout, rollout};
@@ -46,7 +47,7 @@ pub(crate) struct Watch {
     #[command(flatten)]
     of: Of,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
     #[command(flatten)]
     patience: Patience,
 }
@@ -136,7 +137,7 @@ pub(crate) struct Status {
     #[command(flatten)]
     of: Of,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
 }
 
 impl Status {
@@ -179,7 +180,7 @@ pub(crate) struct RolloutFlags {
     #[command(flatten)]
     of: Of,
     #[command(flatten)]
-    cluster: Cluster,
+    cluster: Live,
     #[command(flatten)]
     patience: Patience,
     /// The image [default: the one that was built last].

@@ -1,8 +1,8 @@
 //! `snoforge seed`: manifests of a seed cluster, its requirements, and the image that comes of it.
 
 mod create;
+mod facts;
 mod follow;
-mod live;
 mod manifests;
 mod outcome;
 mod precache;
@@ -12,16 +12,14 @@ mod restore;
 mod status;
 mod verify;
 
-use std::path::Path;
-
 use clap::{Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::exit::{Categorised, Exit, Failure, unreadable};
+use super::exit::{Categorised, Exit, Failure};
 use super::findings::{findings_text, printable, unmet};
 use super::registry::category;
+use crate::seed::Error;
 use crate::seed::preflight::Purpose;
-use crate::seed::{Error, Facts};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -99,13 +97,4 @@ impl Categorised for Error {
             _ => self.hint(),
         }
     }
-}
-
-/// Reads a facts document.
-///
-/// # Errors
-/// Not readable, or none.
-fn facts(path: &Path) -> Result<Facts, Failure> {
-    let bytes = fs_err::read(path).map_err(|e| unreadable(path, &e))?;
-    Ok(Facts::parse(&path.display().to_string(), &bytes)?)
 }

@@ -43,7 +43,7 @@ impl PrecacheList {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let flags = Mirrors::new(&self.mirrors, self.release_registry.as_deref())?;
         let mirrors = match &self.facts {
-            Some(path) => Mirrors::from_facts(&facts(path)?).with_release_registry(flags),
+            Some(path) => Mirrors::from_facts(&facts::read(path)?).with_release_registry(flags),
             None => flags,
         };
         let client = self.registry.client()?;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::live::Live;
 use super::{For, facts, findings_text, printable, unmet};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::findings::rules_text;
+use crate::cli::live::Live;
 use crate::io::atomic;
-use crate::seed::preflight::{self, Outcome, Report};
-use crate::ui::table;
+use crate::seed::preflight::{self, Report};
 
 /// Flags of `preflight`.
 #[derive(Debug, Args)]
@@ -34,8 +34,8 @@ pub(crate) struct Preflight {
 impl Preflight {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let facts = match &self.facts {
-            Some(path) => facts(path)?,
-            None => self.live.facts()?,
+            Some(path) => facts::read(path)?,
+            None => facts::live(&self.live)?,
         };
         if let Some(path) = &self.save_facts {
             let mut text = serde_json::to_vec_pretty(&facts)
@@ -54,24 +54,7 @@ pub(super) fn report(context: &Context, report: &Report) -> Result<(), Failure> 
 }
 
 fn text(report: &Report) -> String {
-    let rows = report.rules.iter().map(|row| {
-        let word = match row.outcome {
-            Outcome::Pass => "pass",
-            Outcome::Warning => "warning",
-            Outcome::Fail => "FAIL",
-            Outcome::Unknown => "unknown",
-        };
-        vec![
-            word.to_owned(),
-            row.rule.to_owned(),
-            row.requirement.to_owned(),
-        ]
-    });
-    let mut parts = vec![table::render(
-        &["RESULT", "RULE", "REQUIREMENT"],
-        rows.collect(),
-        &[],
-    )];
+    let mut parts = vec![rules_text(&report.rules)];
     if !report.findings.is_empty() {
         parts.push(findings_text(&report.findings));
     }

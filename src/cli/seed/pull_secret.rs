@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::live::Live;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure, unreadable};
+use crate::cli::live::Live;
 use crate::cluster::{Client, Got};
 use crate::io::atomic;
 use crate::seed::facts::{is_sanitized, paths};

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::create::settle;
 use super::follow::{Follow, StateFile, Wait, object_path};
-use super::live::Live;
 use super::outcome::Outcome;
 use crate::cli::context::{Context, block_on, on_interrupt, today};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::global::RegistryFlags;
+use crate::cli::live::Live;
 use crate::cluster::{Client, Got};
 use crate::seed::imaging::{Seen, State, Watch};
 use crate::seed::resources::{Api, NAMESPACE};

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::live::Live;
 use super::{For, facts, findings_text, printable, unmet};
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::Failure;
 use crate::cli::global::RegistryFlags;
+use crate::cli::live::Live;
 use crate::oci::Reference;
 use crate::seed::image::{self, DeepReport, SeedImage};
 use crate::ui::{format, table};
@@ -40,9 +40,9 @@ pub(crate) struct Verify {
 impl Verify {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let facts = match &self.facts {
-            Some(path) => Some(facts(path)?),
+            Some(path) => Some(facts::read(path)?),
             // The environment's kubeconfig is no target: most often it is the seed's.
-            None if self.target.is_named() => Some(self.target.facts()?),
+            None if self.target.is_named() => Some(facts::live(&self.target)?),
             None => None,
         };
         let client = self.registry.client()?;

@@ -25,32 +25,8 @@ use serde::Serialize;
 
 use super::facts::{CONFIGS, Facts, MIRRORS, OLD_MIRRORS, pool_path};
 use super::resources::OsImage;
-use crate::objects::{Answer, Finding, Severity, has_errors};
-
-/// How a rule came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Nothing is wrong.
-    Pass,
-    /// Worth knowing.
-    Warning,
-    /// It ends the work.
-    Fail,
-    /// An answer that it reads is not there.
-    Unknown,
-}
-
-/// One line of the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// The rule.
-    pub rule: &'static str,
-    /// What is required.
-    pub requirement: &'static str,
-    /// How it came out.
-    pub outcome: Outcome,
-}
+use crate::objects::{Answer, Finding, has_errors};
+pub use crate::objects::{Outcome, Row};
 
 /// What a preflight found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +42,7 @@ pub struct Report {
 impl Report {
     /// Adds what somebody with a network found.
     pub fn add(&mut self, rule: &'static str, requirement: &'static str, found: Vec<Finding>) {
-        self.rules.push(row(rule, requirement, &found));
+        self.rules.push(Row::new(rule, requirement, &found));
         self.ok &= !has_errors(&found);
         self.findings.extend(found);
     }
@@ -84,7 +60,7 @@ struct Rule {
 pub fn run(facts: &Facts, image: &OsImage) -> Report {
     let mut findings = access(facts, image);
     let readable = "every list and object can be read";
-    let mut rules = vec![row("api-access", readable, &findings)];
+    let mut rules = vec![Row::new("api-access", readable, &findings)];
     for rule in needs::RULES.iter().chain(limits::RULES) {
         let paths = (rule.reads)(facts, image);
         if !paths.iter().all(|path| is_known(facts, path)) {
@@ -97,26 +73,13 @@ pub fn run(facts: &Facts, image: &OsImage) -> Report {
         }
         let mut found = Vec::new();
         (rule.check)(facts, image, &mut found);
-        rules.push(row(rule.id, rule.requirement, &found));
+        rules.push(Row::new(rule.id, rule.requirement, &found));
         findings.extend(found);
     }
     Report {
         ok: !has_errors(&findings),
         rules,
         findings,
-    }
-}
-
-fn row(rule: &'static str, requirement: &'static str, found: &[Finding]) -> Row {
-    let outcome = match found.iter().map(|f| f.severity).max() {
-        Some(Severity::Error) => Outcome::Fail,
-        Some(Severity::Warning) => Outcome::Warning,
-        Some(Severity::Note) | None => Outcome::Pass,
-    };
-    Row {
-        rule,
-        requirement,
-        outcome,
     }
 }
 

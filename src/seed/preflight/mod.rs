@@ -20,7 +20,8 @@ pub(super) use machine_config::CurrentConfig;
 pub use plan::deletions;
 
 use super::facts::{Answer, Facts};
-use super::finding::{Finding, Severity, has_errors};
+use super::finding::{Finding, has_errors};
+pub use crate::objects::{Outcome, Row};
 
 /// What the seed image is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,31 +49,6 @@ struct Rule {
     check: fn(&Facts, Purpose, &mut Vec<Finding>),
 }
 
-/// How a rule came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Nothing is wrong.
-    Pass,
-    /// Worth knowing.
-    Warning,
-    /// It ends the work.
-    Fail,
-    /// An answer that it reads is not there.
-    Unknown,
-}
-
-/// One line of the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// The rule.
-    pub rule: &'static str,
-    /// What is required.
-    pub requirement: &'static str,
-    /// How it came out.
-    pub outcome: Outcome,
-}
-
 /// What a preflight found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -89,7 +65,7 @@ pub struct Report {
 /// Checks everything.
 pub fn run(facts: &Facts, purpose: Purpose) -> Report {
     let mut findings = access(facts);
-    let mut rules = vec![row(
+    let mut rules = vec![Row::new(
         "api-access",
         "every list and object can be read",
         &findings,
@@ -109,7 +85,7 @@ pub fn run(facts: &Facts, purpose: Purpose) -> Report {
         }
         let mut found = Vec::new();
         (rule.check)(facts, purpose, &mut found);
-        rules.push(row(rule.id, rule.requirement, &found));
+        rules.push(Row::new(rule.id, rule.requirement, &found));
         findings.extend(found);
     }
     Report {
@@ -117,19 +93,6 @@ pub fn run(facts: &Facts, purpose: Purpose) -> Report {
         rules,
         findings,
         deletions: deletions(facts),
-    }
-}
-
-fn row(rule: &'static str, requirement: &'static str, found: &[Finding]) -> Row {
-    let outcome = match found.iter().map(|f| f.severity).max() {
-        Some(Severity::Error) => Outcome::Fail,
-        Some(Severity::Warning) => Outcome::Warning,
-        Some(Severity::Note) | None => Outcome::Pass,
-    };
-    Row {
-        rule,
-        requirement,
-        outcome,
     }
 }
 

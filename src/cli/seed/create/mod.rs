@@ -17,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 pub(super) use apply::settle;
 
 use super::follow::{Follow, StateFile, Wait};
-use super::live::{self, Live};
 use super::outcome::Outcome;
 use super::status::STATE;
-use super::{For, findings_text, manifests, preflight as report, printable, pull_secret};
+use super::{For, facts, findings_text, manifests, preflight as report, printable, pull_secret};
 use crate::cli::confirm::typed;
 use crate::cli::context::{Context, block_on, env_path, on_interrupt, today};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::global::RegistryFlags;
+use crate::cli::live::Live;
 use crate::cluster::Client;
 use crate::oci::{Digest, ImageSource as _, Reference, SourceErrorKind};
 use crate::remote;
@@ -193,7 +193,7 @@ impl Run<'_> {
 
     /// Everything up to the SeedGenerator's creation; `None` after `--dry-run`.
     async fn begin(&mut self, file: StateFile<'_>) -> Result<Option<Begun>, Failure> {
-        let facts = live::facts(&self.client).await?;
+        let facts = facts::collect(&self.client).await?;
         let checked = preflight::run(&facts, self.flags.r#for.into());
         if !checked.ok {
             report::report(self.context, &checked)?;

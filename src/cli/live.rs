@@ -1,15 +1,14 @@
-//! A live cluster: who it is, and its facts.
+//! A live cluster: who it is, and what it answers.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::cli::context::{block_on, env_path, now};
-use crate::cli::exit::{Categorised, Exit, Failure};
+use super::context::env_path;
+use super::exit::{Categorised, Exit, Failure};
 use crate::cluster::{Client, Error, Got, Kubeconfig};
-use crate::seed::Facts;
-use crate::seed::facts::Answer;
+use crate::objects::Answer;
 
 /// Requests at once: a Single Node API server has few cores.
 const PARALLEL: usize = 4;
@@ -65,44 +64,18 @@ impl Live {
         Err(Failure::new(Exit::Usage, message)
             .hint("take the kubeconfig that the installation left (auth/kubeconfig)"))
     }
-
-    /// The facts of the cluster.
-    ///
-    /// # Errors
-    /// No kubeconfig, or the cluster cannot be reached or does not know the user.
-    pub(super) fn facts(&self) -> Result<Facts, Failure> {
-        let client = self.client().map_err(|failure| match failure.exit {
-            Exit::Usage if failure.message == "no cluster is named" => failure.hint(
-                "give --kubeconfig FILE or set KUBECONFIG, or check saved facts with --facts FILE",
-            ),
-            _ => failure,
-        })?;
-        block_on(facts(&client))
-    }
 }
 
-/// Asks the cluster until nothing is missing. What one object or list alone refuses is an answer; what all requests would meet
-/// ends the work.
+/// Asks for these paths. What one object or list alone refuses is an answer; what all requests would meet ends the work.
 ///
 /// # Errors
 /// The cluster cannot be reached or does not know the user.
-pub(super) async fn facts(client: &Client) -> Result<Facts, Failure> {
-    let mut facts = Facts {
-        collected: now(),
-        server: client.server().to_owned(),
-        ..Facts::default()
-    };
-    loop {
-        let missing = facts.missing();
-        if missing.is_empty() {
-            return Ok(facts);
-        }
-        let asked = stream::iter(missing).map(|path| ask(client, path));
-        let answers: Vec<_> = asked.buffered(PARALLEL).try_collect().await?;
-        for (path, answer) in answers {
-            facts.put(&path, answer);
-        }
-    }
+pub(super) async fn answers(
+    client: &Client,
+    paths: Vec<String>,
+) -> Result<Vec<(String, Answer)>, Failure> {
+    let asked = stream::iter(paths).map(|path| ask(client, path));
+    asked.buffered(PARALLEL).try_collect().await
 }
 
 async fn ask(client: &Client, path: String) -> Result<(String, Answer), Failure> {
