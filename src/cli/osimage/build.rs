@@ -119,8 +119,7 @@ impl Build {
         let pool = image.pool.name().to_owned();
         block_on(async {
             let mut report = check(&client, &image, &self.trial).await?;
-            // What is about to be made need not be there.
-            report.findings.retain(|f| !is_made(f.rule, &f.message));
+            report.findings.retain(|f| !preflight::is_made_by_build(f));
             if !report.findings.is_empty() {
                 context.say(&findings_text(&report.findings));
             }
@@ -168,12 +167,6 @@ async fn opt_in(context: &Context, client: &Client, pool: &str) -> Result<(), Fa
         .await?;
     context.say(&format!("labelled {path} with {ENABLED_LABEL}"));
     Ok(())
-}
-
-/// Findings that the build itself ends.
-fn is_made(rule: &str, message: &str) -> bool {
-    (rule == "pool" && message == "there is no such pool")
-        || (rule == "image-stream" && message == "there is no such ImageStream")
 }
 
 /// The objects with their paths, in the order in which they are needed.

@@ -83,6 +83,11 @@ pub fn run(facts: &Facts, image: &OsImage) -> Report {
     }
 }
 
+/// Whether what is missing is made by the build itself.
+pub fn is_made_by_build(finding: &Finding) -> bool {
+    [needs::NO_POOL, needs::NO_STREAM].contains(&finding.message.as_str())
+}
+
 /// Whether an answer tells something; that an object is not there tells something too, a rule says what.
 fn is_known(facts: &Facts, path: &str) -> bool {
     facts

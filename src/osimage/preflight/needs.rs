@@ -66,6 +66,10 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// What is said of objects that `osimage build` makes.
+pub(super) const NO_POOL: &str = "there is no such pool";
+pub(super) const NO_STREAM: &str = "there is no such ImageStream";
+
 fn pool(facts: &Facts, image: &OsImage, found: &mut Vec<Finding>) {
     const RULE: &str = "pool";
     let own = format!("MachineConfigPool {}", image.pool.name());
@@ -80,7 +84,7 @@ fn pool(facts: &Facts, image: &OsImage, found: &mut Vec<Finding>) {
     }
     let Some(pool) = facts.object(&pool_path(image)) else {
         let cure = "apply the manifests of `snoforge osimage manifests`, which have the pool";
-        return found.push(Finding::error(RULE, own, "there is no such pool", cure));
+        return found.push(Finding::error(RULE, own, NO_POOL, cure));
     };
     if pool.pointer("/spec/paused").and_then(Value::as_bool) == Some(true) {
         let message = "the pool is paused: the image would be built, and not rolled out";
@@ -269,12 +273,7 @@ fn image_stream(facts: &Facts, image: &OsImage, found: &mut Vec<Finding>) {
     };
     if facts.object(&stream).is_none() {
         let cure = "apply the ImageStream of `snoforge osimage manifests --image-stream`";
-        found.push(Finding::error(
-            RULE,
-            &stream,
-            "there is no such ImageStream",
-            cure,
-        ));
+        found.push(Finding::error(RULE, &stream, NO_STREAM, cure));
     }
     let managed = facts
         .object(REGISTRY)
