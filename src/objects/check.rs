@@ -29,6 +29,42 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
+/// All rules of a check, and everything that is wrong.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Rules {
+    /// Begins with what of the answers cannot be used.
+    pub(crate) fn new(access: Vec<Finding>) -> Self {
+        let readable = "every list and object can be read";
+        Self {
+            rows: vec![Row::new("api-access", readable, &access)],
+            findings: access,
+        }
+    }
+
+    /// What a rule found; `None` when an answer that it reads is not there.
+    pub(crate) fn add(
+        &mut self,
+        rule: &'static str,
+        requirement: &'static str,
+        found: Option<Vec<Finding>>,
+    ) {
+        let Some(found) = found else {
+            return self.rows.push(Row {
+                rule,
+                requirement,
+                outcome: Outcome::Unknown,
+            });
+        };
+        self.rows.push(Row::new(rule, requirement, &found));
+        self.findings.extend(found);
+    }
+}
+
 impl Row {
     /// Of what a rule found.
     pub(crate) fn new(rule: &'static str, requirement: &'static str, found: &[Finding]) -> Self {

@@ -17,6 +17,7 @@ pub mod names;
 pub(crate) mod yaml;
 
 pub use answer::Answer;
+pub(crate) use check::Rules;
 pub use check::{Outcome, Row};
 pub use error::Error;
 pub use finding::{Finding, Severity, has_errors};

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use super::facts::{CONFIGS, Facts, MIRRORS, OLD_MIRRORS, pool_path};
 use super::resources::OsImage;
-use crate::objects::{Answer, Finding, has_errors};
+use crate::objects::{Answer, Finding, Rules, has_errors};
 pub use crate::objects::{Outcome, Row};
 
 /// What a preflight found.
@@ -58,28 +58,20 @@ struct Rule {
 
 /// Checks everything.
 pub fn run(facts: &Facts, image: &OsImage) -> Report {
-    let mut findings = access(facts, image);
-    let readable = "every list and object can be read";
-    let mut rules = vec![Row::new("api-access", readable, &findings)];
+    let mut rules = Rules::new(access(facts, image));
     for rule in needs::RULES.iter().chain(limits::RULES) {
         let paths = (rule.reads)(facts, image);
-        if !paths.iter().all(|path| is_known(facts, path)) {
-            rules.push(Row {
-                rule: rule.id,
-                requirement: rule.requirement,
-                outcome: Outcome::Unknown,
-            });
-            continue;
-        }
-        let mut found = Vec::new();
-        (rule.check)(facts, image, &mut found);
-        rules.push(Row::new(rule.id, rule.requirement, &found));
-        findings.extend(found);
+        let found = paths.iter().all(|path| is_known(facts, path)).then(|| {
+            let mut found = Vec::new();
+            (rule.check)(facts, image, &mut found);
+            found
+        });
+        rules.add(rule.id, rule.requirement, found);
     }
     Report {
-        ok: !has_errors(&findings),
-        rules,
-        findings,
+        ok: !has_errors(&rules.findings),
+        rules: rules.rows,
+        findings: rules.findings,
     }
 }
 

@@ -27,6 +27,7 @@ pub use trim::is_sanitized;
 
 use super::error::Error;
 pub use crate::objects::Answer;
+use crate::objects::json;
 pub(super) use crate::objects::json::{list, name, text};
 
 /// Version of the document.
@@ -69,18 +70,7 @@ impl Facts {
             file: file.to_owned(),
             reason,
         };
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|e| refuse(format!("line {}, column {}: no JSON", e.line(), e.column())))?;
-        match value.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => {}
-            Some(format) => {
-                return Err(refuse(format!(
-                    "format {format}, this version reads {FORMAT}"
-                )));
-            }
-            None => return Err(refuse("no `format`: it is no facts document".to_owned())),
-        }
-        serde_json::from_value(value).map_err(|e| refuse(e.to_string()))
+        json::document(bytes, FORMAT, "facts document").map_err(refuse)
     }
 
     /// Paths that rules read, those included that other answers name.

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
 use super::{STEPS, Verdict};
+use crate::objects::json;
 use crate::oci::Digest;
 use crate::seed::Error;
 use crate::seed::resources::Api;
@@ -107,18 +107,7 @@ impl State {
             file: file.to_owned(),
             reason,
         };
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|e| refuse(format!("line {}, column {}: no JSON", e.line(), e.column())))?;
-        match value.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => {}
-            Some(format) => {
-                return Err(refuse(format!(
-                    "format {format}, this version reads {FORMAT}"
-                )));
-            }
-            None => return Err(refuse("no `format`: it is no state file".to_owned())),
-        }
-        let state: Self = serde_json::from_value(value).map_err(|e| refuse(e.to_string()))?;
+        let state: Self = json::document(bytes, FORMAT, "state file").map_err(refuse)?;
         if state.step > STEPS {
             return Err(refuse(format!("step {}, the last is {STEPS}", state.step)));
         }
@@ -192,6 +181,8 @@ mod moment {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn state() -> State {
