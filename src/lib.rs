@@ -10,14 +10,14 @@
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
-//! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight, events → seed::imaging; remote → seed::image; remote | store → seed::restore
+//! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight, events → seed::imaging; remote → seed::image; remote | store → seed::restore; cluster → install::Watch
 //! ```
 //!
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
 //! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
-//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`] | derived artefacts |
+//! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`], [`install`] | derived artefacts |
 //! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`], [`objects`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
@@ -32,6 +32,7 @@ pub mod disk;
 pub mod exec;
 pub mod fetch;
 pub mod ignition;
+pub mod install;
 pub mod inventory;
 pub mod io;
 pub mod iso;

@@ -11,7 +11,10 @@ fn layers() -> BTreeMap<&'static str, u8> {
     let rows: [(u8, &[&str]); 6] = [
         (6, &["cli", "demo"]),
         (5, &["ui", "fetch", "node"]),
-        (4, &["inventory", "iso", "site", "seed", "osimage"]),
+        (
+            4,
+            &["inventory", "iso", "site", "seed", "osimage", "install"],
+        ),
         (
             3,
             &[

@@ -43,8 +43,17 @@ impl Live {
     /// # Errors
     /// No kubeconfig, or one that cannot be used.
     pub(super) fn client(&self) -> Result<Client, Failure> {
+        Ok(self.config_and_client()?.1)
+    }
+
+    /// The kubeconfig too, for what it says of itself.
+    ///
+    /// # Errors
+    /// As [`Live::client`].
+    pub(super) fn config_and_client(&self) -> Result<(Kubeconfig, Client), Failure> {
         let config = Kubeconfig::load(&self.path()?)?;
-        Ok(Client::new(&config, self.request_timeout)?)
+        let client = Client::new(&config, self.request_timeout)?;
+        Ok((config, client))
     }
 
     /// A client that the imaging does not lock out.
@@ -73,12 +82,12 @@ impl Live {
 pub(super) async fn answers(
     client: &Client,
     paths: Vec<String>,
-) -> Result<Vec<(String, Answer)>, Failure> {
+) -> Result<Vec<(String, Answer)>, Error> {
     let asked = stream::iter(paths).map(|path| ask(client, path));
     asked.buffered(PARALLEL).try_collect().await
 }
 
-async fn ask(client: &Client, path: String) -> Result<(String, Answer), Failure> {
+async fn ask(client: &Client, path: String) -> Result<(String, Answer), Error> {
     let answer = match client.get(&path).await {
         Ok(Got::Items(items)) => Answer::Items(items),
         Ok(Got::Object(object)) => Answer::Object(object),
@@ -86,7 +95,7 @@ async fn ask(client: &Client, path: String) -> Result<(String, Answer), Failure>
         Err(Error::Request { reason, .. }) if !reason.is_general() => {
             Answer::Error(reason.to_string())
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     Ok((path, answer))
 }

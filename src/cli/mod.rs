@@ -11,6 +11,7 @@ mod findings;
 mod global;
 mod ignition;
 mod imageset;
+mod install;
 mod iso;
 mod live;
 mod manifest;
@@ -70,6 +71,9 @@ enum Command {
     /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
     #[command(subcommand)]
     Osimage(Box<osimage::Osimage>),
+    /// The installation of a machine: follow it from the workstation.
+    #[command(subcommand)]
+    Install(install::Install),
     /// The whole job from one factory.yaml: inventory, download, data disks, one ISO per site, report.
     Build(build::Build),
     /// Check a factory.yaml and everything it names, without root and without network.
@@ -168,6 +172,7 @@ impl Command {
             Self::Seed(verb) => verb.run(context),
             Self::Disk(verb) => verb.run(context),
             Self::Osimage(verb) => verb.run(context),
+            Self::Install(verb) => verb.run(context),
             Self::Build(args) => args.run(context),
             Self::Check(args) => args.run(context),
             Self::Schema(args) => args.run(context),

@@ -68,7 +68,8 @@ impl Client {
         &self.server
     }
 
-    /// GETs what is at an API path (`/api/v1/nodes`), all pages when it is a list.
+    /// GETs what is at an API path (`/api/v1/nodes`), all pages when it is a list; a list may be narrowed
+    /// (`/api/v1/pods?fieldSelector=status.phase=Pending`).
     ///
     /// # Errors
     /// Anything but success and 404; see [`Reason`].
@@ -87,6 +88,10 @@ impl Client {
     async fn pages(&self, path: &str) -> Result<Got, Reason> {
         let mut items = Vec::new();
         let mut params = ListParams::default().limit(PAGE_ITEMS);
+        let (path, fields) = path.split_once("?fieldSelector=").unwrap_or((path, ""));
+        if !fields.is_empty() {
+            params = params.fields(fields);
+        }
         for _ in 0..MAX_PAGES {
             let request = built(Request::new(path).list(&params))?;
             let mut page = self.transport.object(request).await?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 /// Why a kubeconfig cannot be used, or a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,6 +38,12 @@ pub enum Reason {
     /// TLS failed: the server's certificate or ours.
     #[error("TLS: {0}")]
     Tls(String),
+    /// TLS failed: the server's certificate is no longer valid, by the clock of this machine.
+    #[error("TLS: the server's certificate expired on {0}")]
+    CertificateExpired(Timestamp),
+    /// TLS failed: the server's certificate is not valid yet, by the clock of this machine.
+    #[error("TLS: the server's certificate is not valid before {0}")]
+    CertificateNotYetValid(Timestamp),
     /// 401: the server does not know who asks.
     #[error("401 Unauthorized: the credentials are not accepted")]
     Unauthorized,
@@ -71,7 +79,14 @@ pub enum Reason {
 impl Reason {
     /// Whether every other request would fail for the same reason.
     pub fn is_general(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Tls(_) | Self::Unauthorized)
+        matches!(
+            self,
+            Self::Connect(_)
+                | Self::Tls(_)
+                | Self::CertificateExpired(_)
+                | Self::CertificateNotYetValid(_)
+                | Self::Unauthorized
+        )
     }
 
     /// Whether the same request may succeed later although nobody changes it: the server is away, starting or busy.
@@ -94,7 +109,9 @@ impl Error {
                 Reason::Connect(_) => {
                     "check that the cluster is up, and that its API's name and port are reachable from here"
                 }
-                Reason::Tls(_) => {
+                Reason::Tls(_)
+                | Reason::CertificateExpired(_)
+                | Reason::CertificateNotYetValid(_) => {
                     "check the CA, the client certificate and `server` in the kubeconfig, and the clocks of both machines"
                 }
                 Reason::Unauthorized => {

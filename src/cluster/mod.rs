@@ -20,9 +20,11 @@ mod client;
 mod error;
 mod kubeconfig;
 mod transport;
+mod validity;
 mod watch;
 
 pub use client::{Client, Got};
 pub use error::{Error, Reason};
 pub use kubeconfig::Kubeconfig;
+pub use validity::Validity;
 pub use watch::Seen;

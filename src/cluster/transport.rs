@@ -161,7 +161,7 @@ pub(super) fn refused(status: StatusCode, words: &str) -> Reason {
 pub(super) fn failure(error: &(dyn StdError + 'static)) -> Reason {
     let chain: Vec<_> = std::iter::successors(Some(error), |e| below(*e)).collect();
     if let Some(tls) = chain.iter().find_map(|e| e.downcast_ref::<rustls::Error>()) {
-        return Reason::Tls(tls.to_string());
+        return of_tls(tls);
     }
     let root = chain.last().map_or_else(String::new, |e| root_text(*e));
     let timed_out = chain
@@ -177,6 +177,25 @@ pub(super) fn failure(error: &(dyn StdError + 'static)) -> Reason {
         (true, false) => Reason::Connect(root),
         (false, _) => Reason::Answer(format!("the answer was cut: {root}")),
     }
+}
+
+/// What TLS says, with a date where it has one.
+fn of_tls(error: &rustls::Error) -> Reason {
+    use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+    let time = |time: rustls::pki_types::UnixTime| {
+        let seconds = i64::try_from(time.as_secs()).ok()?;
+        jiff::Timestamp::from_second(seconds).ok()
+    };
+    let dated = match error {
+        rustls::Error::InvalidCertificate(ExpiredContext { not_after, .. }) => {
+            time(*not_after).map(Reason::CertificateExpired)
+        }
+        rustls::Error::InvalidCertificate(NotValidYetContext { not_before, .. }) => {
+            time(*not_before).map(Reason::CertificateNotYetValid)
+        }
+        _ => None,
+    };
+    dated.unwrap_or_else(|| Reason::Tls(error.to_string()))
 }
 
 /// The error below; an I/O error's `source` leaves out the one that it carries.

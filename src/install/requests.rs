@@ -1,0 +1,293 @@
+//! Certificate requests of the node's kubelet: which are pending, and which may be approved.
+//!
+//! Formats: `certificates.k8s.io/v1` (<https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/>),
+//! PKCS#10 (RFC 2986). The rules are those of OpenShift's cluster-machine-approver (`pkg/controller/csr_check.go` at 00abec5), but
+//! that a node's addresses stand in for those of its Machine, which a Single Node without a platform does not have.
+//!
+//! An approval hands out an identity: what is not understood is refused, with the reason.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use der::{Decode as _, DecodePem as _, Encode as _};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::request::CertReq;
+
+use crate::objects::json::{list, name, text};
+
+/// Where they are.
+pub const COLLECTION: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+/// Signer of the certificate that a kubelet shows to the API.
+const CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+/// Signer of the certificate that it shows to whoever asks it for logs.
+const SERVING: &str = "kubernetes.io/kubelet-serving";
+const BOOTSTRAPPER: &str =
+    "system:serviceaccount:openshift-machine-config-operator:node-bootstrapper";
+const BOOTSTRAPPERS: &str = "system:serviceaccounts:openshift-machine-config-operator";
+const NODES: &str = "system:nodes";
+const NODE: &str = "system:node:";
+const COMMON_NAME: &str = "2.5.4.3";
+const ORGANIZATION: &str = "2.5.4.10";
+const EXTENSION_REQUEST: &str = "1.2.840.113549.1.9.14";
+const ALT_NAME: &str = "2.5.29.17";
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody decided.
+    Pending,
+    /// Approved, whether or not the certificate is there already.
+    Approved,
+    /// Denied, or the signer refused it.
+    Refused,
+}
+
+/// What became of it.
+pub fn state(request: &Value) -> State {
+    let is = |kind: &str| {
+        list(request, "/status/conditions")
+            .iter()
+            .any(|c| text(c, "/type") == kind)
+    };
+    if is("Denied") || is("Failed") {
+        State::Refused
+    } else if is("Approved") || !text(request, "/status/certificate").is_empty() {
+        State::Approved
+    } else {
+        State::Pending
+    }
+}
+
+/// Whether a kubelet asks, by the signer.
+pub(super) fn is_of_kubelet(request: &Value) -> bool {
+    matches!(text(request, "/spec/signerName"), CLIENT | SERVING)
+}
+
+/// `certificate request csr-7xk2p (kubelet-serving, of system:node:bip)`.
+pub fn shown(request: &Value) -> String {
+    let signer = text(request, "/spec/signerName");
+    let signer = signer.rsplit('/').next().unwrap_or(signer);
+    let user = text(request, "/spec/username");
+    let user = user
+        .rsplit_once(':')
+        .filter(|_| user == BOOTSTRAPPER)
+        .map_or(user, |(_, last)| last);
+    format!(
+        "certificate request {} ({signer}, of {user})",
+        name(request)
+    )
+}
+
+/// What a person runs.
+pub(super) fn by_hand(request: &Value) -> String {
+    format!("oc adm certificate approve {}", name(request))
+}
+
+/// Whether a request is what this cluster's one node would ask for; `nodes` are those that are registered.
+///
+/// # Errors
+/// Why not, in one clause.
+pub fn judge(request: &Value, nodes: &[Value]) -> Result<(), String> {
+    let asked = Asked::parse(text(request, "/spec/request"))?;
+    let own = asked
+        .common_name
+        .strip_prefix(NODE)
+        .filter(|own| !own.is_empty());
+    let own = own.ok_or_else(|| format!("its subject `{}` is no node's", asked.common_name))?;
+    if asked.organizations != [NODES] {
+        return Err(format!("its subject is not of {NODES} alone"));
+    }
+    match text(request, "/spec/signerName") {
+        CLIENT => client(request, &asked, own, nodes),
+        SERVING => serving(request, &asked, own, nodes),
+        other => Err(format!("its signer `{other}` is none of a kubelet")),
+    }
+}
+
+fn client(request: &Value, asked: &Asked, own: &str, nodes: &[Value]) -> Result<(), String> {
+    let user = text(request, "/spec/username");
+    if user != BOOTSTRAPPER || !in_group(request, BOOTSTRAPPERS) {
+        return Err(format!("`{user}` asks, not the node-bootstrapper"));
+    }
+    usages(request, "client auth")?;
+    if !asked.dns.is_empty() || !asked.addresses.is_empty() || asked.others {
+        return Err("it asks for names, which a client has none of".to_owned());
+    }
+    match nodes.first() {
+        None => Ok(()),
+        Some(node) if name(node) == own => Err(format!("node {own} is registered already")),
+        Some(node) => Err(format!(
+            "it is for node {own}, and the cluster has its node {}",
+            name(node)
+        )),
+    }
+}
+
+fn serving(request: &Value, asked: &Asked, own: &str, nodes: &[Value]) -> Result<(), String> {
+    let user = text(request, "/spec/username");
+    if user != asked.common_name || !in_group(request, NODES) {
+        return Err(format!("`{user}` asks for {}", asked.common_name));
+    }
+    usages(request, "server auth")?;
+    let node = nodes.iter().find(|node| name(node) == own);
+    let node = node.ok_or_else(|| format!("there is no node {own}"))?;
+    let addresses = list(node, "/status/addresses");
+    let of = |kinds: &[&str]| -> Vec<&str> {
+        let those = addresses
+            .iter()
+            .filter(|a| kinds.contains(&text(a, "/type")));
+        those.map(|a| text(a, "/address")).collect()
+    };
+    let names = of(&["Hostname", "InternalDNS", "ExternalDNS"]);
+    let strange = asked.dns.iter().find(|dns| {
+        let is = |name: &&str| name.trim_end_matches('.').eq_ignore_ascii_case(dns);
+        !names.iter().any(is)
+    });
+    if let Some(dns) = strange {
+        return Err(format!(
+            "it asks for the name `{dns}`, which node {own} does not have"
+        ));
+    }
+    let known = of(&["InternalIP", "ExternalIP"]);
+    let strange = asked.addresses.iter().find(|ip| {
+        let is = |text: &&str| text.parse().is_ok_and(|known: IpAddr| known == **ip);
+        !known.iter().any(is)
+    });
+    if let Some(ip) = strange {
+        return Err(format!(
+            "it asks for the address {ip}, which node {own} does not have"
+        ));
+    }
+    if asked.others {
+        return Err("it asks for names that are neither DNS names nor addresses".to_owned());
+    }
+    if asked.dns.is_empty() && asked.addresses.is_empty() {
+        return Err("it asks for no name at all".to_owned());
+    }
+    Ok(())
+}
+
+fn in_group(request: &Value, group: &str) -> bool {
+    list(request, "/spec/groups").iter().any(|g| g == group)
+}
+
+/// These usages and no others.
+fn usages(request: &Value, main: &str) -> Result<(), String> {
+    let usages = list(request, "/spec/usages");
+    let known = ["digital signature", "key encipherment", main];
+    let strange = usages.iter().find(|u| !known.iter().any(|k| u == k));
+    match strange {
+        Some(usage) => Err(format!("it asks for the usage {usage}")),
+        None if !usages.iter().any(|u| u == main) => Err(format!("it does not ask for {main}")),
+        None => Ok(()),
+    }
+}
+
+/// Where its approval is put: only this subresource takes one.
+pub fn approval(request: &Value) -> String {
+    format!("{COLLECTION}/{}/approval", name(request))
+}
+
+/// The request with our approval, for [`approval`].
+pub fn approved(request: &Value, now: Timestamp) -> Value {
+    let mut request = request.clone();
+    let condition = json!({
+        "type": "Approved", "status": "True", "reason": "SnoforgeApprove",
+        "message": "This CSR was approved by snoforge install watch.",
+        "lastUpdateTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    });
+    let mut conditions = list(&request, "/status/conditions").to_vec();
+    conditions.push(condition);
+    if !request.get("status").is_some_and(Value::is_object) {
+        request["status"] = json!({});
+    }
+    request["status"]["conditions"] = conditions.into();
+    request
+}
+
+/// What is inside a request.
+#[derive(Debug, Default)]
+struct Asked {
+    common_name: String,
+    organizations: Vec<String>,
+    dns: Vec<String>,
+    addresses: Vec<IpAddr>,
+    /// Whether it has names of other kinds, or parts that are not understood.
+    others: bool,
+}
+
+impl Asked {
+    fn parse(encoded: &str) -> Result<Self, String> {
+        const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
+        let none = || "it holds no certificate request".to_owned();
+        let bytes = BASE64.decode(encoded).map_err(|_| none())?;
+        let pem = std::str::from_utf8(&bytes).map_err(|_| none())?.trim();
+        // What stands before or after it another reader may take for the request.
+        if !pem.starts_with(BEGIN) || pem.matches("-----BEGIN").count() != 1 {
+            return Err(none());
+        }
+        let request = CertReq::from_pem(pem.as_bytes()).map_err(|_| none())?;
+        let mut asked = Self::default();
+        for part in request.info.subject.iter() {
+            let value = std::str::from_utf8(part.value.value())
+                .map_err(|_| none())?
+                .to_owned();
+            match part.oid.to_string().as_str() {
+                COMMON_NAME if asked.common_name.is_empty() => asked.common_name = value,
+                ORGANIZATION => asked.organizations.push(value),
+                _ => {
+                    return Err(
+                        "its subject has more than a common name and organizations".to_owned()
+                    );
+                }
+            }
+        }
+        for attribute in request.info.attributes.iter() {
+            if attribute.oid.to_string() != EXTENSION_REQUEST {
+                asked.others = true;
+                continue;
+            }
+            for value in attribute.values.iter() {
+                let bytes = value.to_der().map_err(|_| none())?;
+                let extensions = Vec::<Extension>::from_der(&bytes).map_err(|_| none())?;
+                extensions
+                    .iter()
+                    .try_for_each(|e| asked.extension(e))
+                    .map_err(|()| none())?;
+            }
+        }
+        Ok(asked)
+    }
+
+    fn extension(&mut self, extension: &Extension) -> Result<(), ()> {
+        // The signer takes nothing else from a request.
+        if extension.extn_id.to_string() != ALT_NAME {
+            return Ok(());
+        }
+        let names = SubjectAltName::from_der(extension.extn_value.as_bytes()).map_err(|_| ())?;
+        for name in names.0 {
+            match name {
+                GeneralName::DnsName(dns) => self.dns.push(dns.as_str().to_owned()),
+                GeneralName::IpAddress(ip) => match address(ip.as_bytes()) {
+                    Some(ip) => self.addresses.push(ip),
+                    None => self.others = true,
+                },
+                _ => self.others = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from).ok();
+    four.or_else(|| <[u8; 16]>::try_from(bytes).map(IpAddr::from).ok())
+}
+
+#[cfg(test)]
+mod tests;
