@@ -93,6 +93,20 @@ impl Facts {
         self.object(VERSION)
     }
 
+    /// What tells this cluster from another that the same medium makes.
+    pub(super) fn uid(&self) -> Option<&str> {
+        let uid = text(self.object(NAMESPACE)?, "/metadata/uid");
+        (!uid.is_empty()).then_some(uid)
+    }
+
+    /// What this user may not see.
+    pub(super) fn forbidden(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|(path, answer)| match answer {
+            Answer::Error(said) if said.starts_with("403") => Some(path.as_str()),
+            _ => None,
+        })
+    }
+
     /// When the API of the live system first answered.
     pub(super) fn born(&self) -> Option<jiff::Timestamp> {
         moment(self.object(NAMESPACE)?, "/metadata/creationTimestamp")

@@ -33,13 +33,17 @@ pub struct Took {
 }
 
 impl Took {
-    pub(super) fn new(stage: Stage, span: &Span, now: Timestamp) -> Self {
-        let until = span.ended.unwrap_or(now);
+    /// `is_last`: nothing came after it yet.
+    pub(super) fn new(stage: Stage, span: &Span, is_last: bool, now: Timestamp) -> Self {
+        let until = span.ended.or(is_last.then_some(now));
         Self {
             stage,
             began: span.began.map(|t| t.to_string()),
             ended: span.ended.map(|t| t.to_string()),
-            seconds: span.began.map(|began| super::since(began, until).as_secs()),
+            seconds: span
+                .began
+                .zip(until)
+                .map(|(began, until)| super::since(began, until).as_secs()),
             watched: span.watched,
         }
     }
@@ -114,6 +118,8 @@ pub struct Report {
     pub began: String,
     /// How long it was.
     pub seconds: u64,
+    /// Seconds from the first answer of the live system's API to the whole release, by the machine's clock.
+    pub installed_in: Option<u64>,
     /// The stages so far.
     pub stages: Vec<Took>,
     /// The operators.

@@ -72,7 +72,7 @@ fn registration(facts: &Facts) -> String {
         .filter(|r| requests::state(r) == State::Pending);
     match pending.count() {
         0 => "the kubelet, which registers the node".to_owned(),
-        n => format!("the node to register; {n} certificate requests are pending"),
+        n => format!("the node to register; certificate requests pending: {n}"),
     }
 }
 
@@ -128,7 +128,7 @@ fn operators(facts: &Facts) -> Option<String> {
         return None;
     }
     let available = all.len() - missing.len();
-    let head = format!("{available} of {} operators available", all.len());
+    let head = format!("operators: {available} of {} available", all.len());
     let part = |word: &str, which: &[&Value], kind: &str| match which {
         [] => String::new(),
         few if few.len() <= 2 => {
@@ -190,7 +190,7 @@ pub(super) fn history(facts: &Facts, stage: Stage) -> (Option<Timestamp>, Option
 }
 
 /// When the release was first whole.
-fn completed(facts: &Facts) -> Option<Timestamp> {
+pub(super) fn completed(facts: &Facts) -> Option<Timestamp> {
     let first = list(facts.version()?, "/status/history").last()?;
     moment(first, "/completionTime")
 }

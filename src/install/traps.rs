@@ -37,7 +37,7 @@ pub(super) fn of_cluster(facts: &Facts, now: Timestamp) -> Vec<Finding> {
         found.extend(machine_config(facts, node));
     }
     found.extend(images(facts.pods()));
-    found.extend(undecided(facts.requests(), now));
+    found.extend(undecided(facts, now));
     found.extend(degraded(facts, now));
     found.extend(expired(facts));
     found
@@ -141,7 +141,7 @@ fn images(pods: &[Value]) -> Vec<Finding> {
     found
 }
 
-fn undecided(all: &[Value], now: Timestamp) -> Vec<Finding> {
+fn undecided(facts: &Facts, now: Timestamp) -> Vec<Finding> {
     let waiting = |request: &&Value| {
         let asked = moment(request, "/metadata/creationTimestamp");
         requests::state(request) == State::Pending
@@ -149,21 +149,35 @@ fn undecided(all: &[Value], now: Timestamp) -> Vec<Finding> {
     };
     let finding = |request: &Value| {
         let asked = moment(request, "/metadata/creationTimestamp").unwrap_or(now);
+        let (doubt, cure) = match requests::judge(request, facts.nodes()) {
+            Ok(()) => (
+                String::new(),
+                format!(
+                    "`--approve-csr` approves it, or `{}`",
+                    requests::by_hand(request)
+                ),
+            ),
+            Err(why) => (
+                format!("; it may not be the node's own: {why}"),
+                format!(
+                    "look at it (`oc describe csr {}`); if it is right, `{}`",
+                    name(request),
+                    requests::by_hand(request)
+                ),
+            ),
+        };
         Finding::error(
             "certificate-request",
             requests::shown(request),
             format!(
-                "pending for {}, and nobody approves it",
+                "pending for {}, and nobody approves it{doubt}",
                 age(since(asked, now))
             ),
-            format!(
-                "`--approve-csr` approves what is the node's own; or look at it (`oc describe csr {}`) and `{}`",
-                name(request),
-                requests::by_hand(request)
-            ),
+            cure,
         )
     };
-    all.iter().filter(waiting).take(MOST).map(finding).collect()
+    let all = facts.requests().iter().filter(waiting);
+    all.take(MOST).map(finding).collect()
 }
 
 fn degraded(facts: &Facts, now: Timestamp) -> Vec<Finding> {
@@ -241,6 +255,16 @@ fn expired(facts: &Facts) -> Option<Finding> {
         message,
         EXTEND,
     ))
+}
+
+/// The live system came up a second time: another cluster answers with the certificates of the same medium.
+pub(super) fn booted_again() -> Finding {
+    Finding::error(
+        "boots-again",
+        "boot order",
+        "the machine booted the medium again instead of its own disk: it bootstraps a new cluster, and will write the disk once more",
+        "let it come to its next reboot, and pull the stick then, or put the disk first in the firmware's boot order",
+    )
 }
 
 /// How far the machine's clock is from this one, when that is too far.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::report::{Operators, Report, Span, Took, Trap};
 use super::requests::{self, State};
-use super::stage::{history, standing};
-use super::traps::{end, is_end, of_absence, of_cluster, plainly, skew, slow};
+use super::stage::{completed, history, standing};
+use super::traps::{booted_again, end, is_end, of_absence, of_cluster, plainly, skew, slow};
 use super::{Facts, Stage, Verdict, age, since};
 use crate::cluster::Reason;
 use crate::objects::Finding;
@@ -80,6 +80,10 @@ pub struct Watch {
     traps: Vec<Trap>,
     requests: BTreeMap<String, State>,
     approved: BTreeSet<String>,
+    /// Whether the live system was seen to begin a second time.
+    again: bool,
+    /// What this user may not see.
+    hidden: BTreeSet<String>,
     verdict: Verdict,
     lines: Vec<Line>,
 }
@@ -106,6 +110,8 @@ impl Watch {
             traps: Vec::new(),
             requests: BTreeMap::new(),
             approved: BTreeSet::new(),
+            again: false,
+            hidden: BTreeSet::new(),
             verdict: Verdict::GoingOn,
             lines: Vec::new(),
         }
@@ -158,6 +164,10 @@ impl Watch {
             self.say(format!("the API answers again, after {time}"));
             self.said.text.clear();
         }
+        self.see_hidden(&facts);
+        if facts.uid().is_some() && self.facts.uid().is_some_and(|uid| facts.uid() != Some(uid)) {
+            self.begin_anew();
+        }
         let facts = facts.or(&self.facts);
         let heartbeats = (self.facts.heartbeat(), facts.heartbeat());
         self.facts = facts;
@@ -178,6 +188,7 @@ impl Watch {
         self.see_requests();
         let mut traps = of_cluster(&self.facts, now);
         traps.extend(self.is_slow(now));
+        traps.extend((self.again && self.stage <= Stage::Reboot).then(booted_again));
         match heartbeats {
             // A heartbeat that changed between two looks is of now.
             (Some(before), Some(after)) if before != after => traps.extend(skew(after, now)),
@@ -186,6 +197,25 @@ impl Watch {
         self.set_traps(traps, now);
         if self.stage == Stage::Complete {
             self.verdict = Verdict::Completed;
+        }
+    }
+
+    /// The same medium makes another cluster: nothing of the first counts.
+    fn begin_anew(&mut self) {
+        self.again = true;
+        self.stage = Stage::Api;
+        self.spans.clear();
+        self.requests.clear();
+        self.facts = Facts::default();
+    }
+
+    fn see_hidden(&mut self, facts: &Facts) {
+        for path in facts.forbidden() {
+            if self.hidden.insert(path.to_owned()) {
+                let path = path.split('?').next().unwrap_or(path);
+                let text = format!("this user may not see {path}: what it would tell is left out");
+                self.lines.push(Line::Say(text));
+            }
         }
     }
 
@@ -416,8 +446,13 @@ impl Watch {
             version: version.filter(|v| !v.is_empty()).map(str::to_owned),
             began: self.began.to_string(),
             seconds: self.elapsed(now).as_secs(),
+            installed_in: self
+                .facts
+                .born()
+                .zip(completed(&self.facts))
+                .map(|(born, done)| since(born, done).as_secs()),
             stages: spans
-                .map(|(stage, span)| Took::new(*stage, span, now))
+                .map(|(stage, span)| Took::new(*stage, span, *stage == self.stage, now))
                 .collect(),
             operators: Operators::new(&self.facts),
             traps: self.traps.clone(),

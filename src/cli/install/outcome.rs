@@ -41,11 +41,18 @@ pub(super) fn tell(context: &Context, watch: &Watch, console: Option<&str>) -> R
 fn text(report: &Report, console: Option<&str>) -> String {
     let node = report.node.as_deref().unwrap_or("the node");
     let version = report.version.as_deref().unwrap_or("OpenShift");
+    let took = |seconds: u64| format::duration(Duration::from_secs(seconds));
     let mut parts = vec![match report.verdict {
-        Verdict::Completed => format!("installed: {node}, {version}"),
+        Verdict::Completed => match report.installed_in {
+            Some(seconds) => format!(
+                "installed: {node}, {version}, in {} from the first answer of its API",
+                took(seconds)
+            ),
+            None => format!("installed: {node}, {version}"),
+        },
         _ => format!("stage {}: waiting for {}", report.stage, report.waiting),
     }];
-    let took = |seconds: u64| format::duration(Duration::from_secs(seconds));
+
     if !report.stages.is_empty() {
         let row = |t: &crate::install::Took| {
             let time = t.seconds.map_or_else(|| "?".to_owned(), took);

@@ -145,7 +145,10 @@ async fn approve(context: &Context, client: &Client, watch: &mut install::Watch)
 
 /// Says a line with the time since the watch began, and the stage where one begins.
 fn say(context: &Context, watch: &install::Watch, line: Line) {
-    let elapsed = format::duration(Duration::from_secs(watch.elapsed(today()).as_secs()));
+    let elapsed = match watch.elapsed(today()).as_secs() {
+        short @ 0..10 => format!("{short}s"),
+        seconds => format::duration(Duration::from_secs(seconds)),
+    };
     let (stage, text) = match line {
         Line::Stage(stage, text) => (stage.name(), text),
         Line::Say(text) => ("", text),

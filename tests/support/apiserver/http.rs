@@ -141,6 +141,12 @@ impl Asked<'_> {
     ) -> Result<(StatusCode, Value), Refusal> {
         let status = sub == Some("status");
         let known = sub.is_none() || (status && store.kind(place).status);
+        if (self.method.as_str(), sub) == ("PUT", Some("approval"))
+            && store.kind(place).name == "CertificateSigningRequest"
+        {
+            let object = store.approve(place, self.object()?)?;
+            return Ok((StatusCode::OK, object));
+        }
         let ok = |object| (StatusCode::OK, object);
         match (self.method.as_str(), place.name.is_empty()) {
             _ if !known => Err(no_such_path()),

@@ -8,7 +8,7 @@ use super::store::Store;
 use crate::schema::yaml;
 
 /// Kinds that every cluster has, without schemas here.
-pub(super) const BUILT_IN: [(&str, &str, &str, bool); 9] = [
+pub(super) const BUILT_IN: [(&str, &str, &str, bool); 11] = [
     ("v1", "Namespace", "namespaces", false),
     ("v1", "Node", "nodes", false),
     ("v1", "PersistentVolume", "persistentvolumes", false),
@@ -18,6 +18,13 @@ pub(super) const BUILT_IN: [(&str, &str, &str, bool); 9] = [
     ("v1", "Event", "events", true),
     ("apps/v1", "Deployment", "deployments", true),
     ("batch/v1", "Job", "jobs", true),
+    ("coordination.k8s.io/v1", "Lease", "leases", true),
+    (
+        "certificates.k8s.io/v1",
+        "CertificateSigningRequest",
+        "certificatesigningrequests",
+        false,
+    ),
 ];
 
 pub(crate) struct Kind {

@@ -153,7 +153,7 @@ impl ApiServer {
                 .enable_all()
                 .build()
                 .unwrap();
-            let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
+            let listener = runtime.block_on(bound(&address));
             let address = listener.local_addr().unwrap();
             runtime.spawn(async move {
                 match config {
@@ -182,6 +182,24 @@ impl ApiServer {
     /// A new certificate of its own CA, as recert makes one for a cluster that was imaged. Who is connected is cut off.
     pub(crate) fn renew_certificate(&self) {
         self.serve_certificate(None);
+    }
+
+    /// A certificate of its own CA for these years. Who is connected is cut off.
+    pub(crate) fn certificate_of_years(&self, years: (i32, i32)) {
+        let host = self.address.rsplit_once(':').unwrap().0;
+        let mut secure = self.secure.lock().unwrap();
+        let now = secure.as_mut().expect("a server with TLS");
+        now.leaf = now.servers.leaf_of_years(host, years);
+        drop(secure);
+        self.close();
+        self.open();
+    }
+
+    /// From now on [`ApiServer::kubeconfig`] has a client certificate for these years.
+    pub(crate) fn user_of_years(&self, years: (i32, i32)) {
+        let mut secure = self.secure.lock().unwrap();
+        let now = secure.as_mut().expect("a server with TLS");
+        now.user = now.users.leaf_of_years("system:admin", years);
     }
 
     fn serve_certificate(&self, strange: Option<&Authority>) {
@@ -218,6 +236,19 @@ impl Drop for ApiServer {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// A program that another test starts at this moment still holds our old socket, from its fork to its exec.
+async fn bound(address: &str) -> TcpListener {
+    for _ in 0..1000 {
+        match TcpListener::bind(address).await {
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            bound => return bound.unwrap(),
+        }
+    }
+    panic!("{address} stays in use");
 }
 
 /// Runs work on a thread of its own.

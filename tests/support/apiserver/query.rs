@@ -37,6 +37,7 @@ impl Query {
             && pairs(fields).iter().all(|(key, value)| match key.as_str() {
                 "metadata.name" => at.name == *value,
                 "metadata.namespace" => at.namespace == *value,
+                "status.phase" => object["status"]["phase"] == *value.as_str(),
                 "involvedObject.name" => object["involvedObject"]["name"] == *value.as_str(),
                 other => panic!("the field selector {other} is not supported"),
             })

@@ -43,9 +43,16 @@ impl Authority {
 
     /// For a server at this address, or for a user of this name.
     pub(crate) fn leaf(&self, name: &str) -> Leaf {
+        self.leaf_of_years(name, (1975, 4096))
+    }
+
+    /// The same, valid from the first day of a year to that of another.
+    pub(crate) fn leaf_of_years(&self, name: &str, years: (i32, i32)) -> Leaf {
         let names = name.parse::<std::net::IpAddr>().map(|_| name.to_owned());
         let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
         let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.issuer).unwrap();
         Leaf {

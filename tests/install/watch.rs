@@ -1,0 +1,254 @@
+//! Installations that go well, slowly, or not to their end.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::apiserver::Fault;
+use crate::lab::{Lab, REQUESTS};
+
+#[test]
+fn an_installation_is_followed_through_its_reboot() {
+    let lab = Lab::new();
+    lab.server.close();
+    let mut watch = lab.start(&["--output", "json"]);
+    watch.says("api             waiting for the API at https://");
+    watch.says("no API listens yet (connection refused)");
+    lab.bootstrap();
+    lab.server.open();
+    watch.says("bootstrap       waiting for bootkube");
+    watch.says("Working towards 4.13.1: 12 of 840 done");
+    lab.server.close();
+    watch.says("reboot          waiting for the installed system's API");
+    lab.server.open();
+    watch.says("waiting for the installed system to say");
+    lab.bootstrapped();
+    watch.says("node            waiting for the kubelet");
+    lab.request("csr-1", "bip", None);
+    watch.says("certificate request csr-1 (kube-apiserver-client-kubelet, of node-bootstrapper) is pending");
+    let mut request = lab.server.object(&format!("{REQUESTS}/csr-1")).unwrap();
+    request["status"] = serde_json::json!({"conditions": [{"type": "Approved", "status": "True"}], "certificate": "LS0t"});
+    lab.server.put(&format!("{REQUESTS}/csr-1"), &request);
+    watch.says("csr-1 (kube-apiserver-client-kubelet, of node-bootstrapper) is approved");
+    lab.node("False", "container runtime network not ready");
+    watch.says(
+        "ready           waiting for node bip to become ready: container runtime network not ready",
+    );
+    lab.node("True", "kubelet is posting ready status");
+    watch.says("machine-config  waiting for the machine-config-operator");
+    lab.pool(0);
+    watch.says("pool master, 0 of 1 nodes updated; machine-config-daemon: Working");
+    lab.pool(1);
+    watch.says("operators       waiting for the cluster-version-operator");
+    lab.operator(
+        "authentication",
+        false,
+        "OAuthServerDeploymentAvailable: no pods",
+    );
+    lab.operator("console", true, "");
+    watch.says("operators: 1 of 2 available; not yet: authentication: OAuthServerDeploymentAvailable: no pods");
+    // The API server takes its new configuration.
+    lab.server.close();
+    watch.says("the API does not answer: the machine is up");
+    lab.server.open();
+    watch.says("the API answers again");
+    lab.operator("authentication", true, "");
+    watch.says("version         waiting for ClusterVersion: Working towards 4.13.1");
+    lab.installed();
+    let done = watch.end().expect(0);
+    let report = done.json();
+    assert_eq!(report["verdict"], "completed");
+    assert_eq!(
+        report["console"],
+        "https://console-openshift-console.apps.bip.lab"
+    );
+    assert_eq!(
+        (&report["node"], &report["version"]),
+        (&"bip".into(), &"4.13.1".into())
+    );
+    let stages = report["stages"].as_array().unwrap();
+    let names: Vec<_> = stages
+        .iter()
+        .map(|s| s["stage"].as_str().unwrap())
+        .collect();
+    let all = [
+        "api",
+        "bootstrap",
+        "reboot",
+        "node",
+        "ready",
+        "machine-config",
+        "operators",
+        "version",
+    ];
+    assert_eq!(names, all);
+    assert!(
+        stages
+            .iter()
+            .all(|s| s["watched"] == true && s["seconds"].is_u64() && s["ended"].is_string()),
+        "{report}"
+    );
+    assert_eq!(report["operators"]["available"], 2);
+    let last = done.stderr.lines().last().unwrap();
+    assert!(
+        last.ends_with("complete        the cluster is installed"),
+        "{last}"
+    );
+    // Who comes later is told the same, with what the objects know of the times.
+    let again = lab.run(&[]).expect(0);
+    assert!(
+        again.stdout.starts_with("installed: bip, 4.13.1, in "),
+        "{}",
+        again.stdout
+    );
+    assert!(
+        again
+            .stdout
+            .contains("console: https://console-openshift-console.apps.bip.lab"),
+        "{}",
+        again.stdout
+    );
+    assert_eq!(again.stderr.lines().count(), 1, "{}", again.stderr);
+}
+
+#[test]
+fn only_the_nodes_own_requests_are_approved_and_only_when_asked() {
+    let lab = Lab::new();
+    lab.bootstrap();
+    lab.bootstrapped();
+    lab.request("csr-own", "bip", None);
+    lab.request("csr-names", "bip", Some(&["bip", "192.168.86.45"]));
+    lab.request("csr-strange", "bip", Some(&["bip", "10.0.0.1"]));
+    // Nobody asked: shown, with the line for a person.
+    let shown = lab.run(&["--dry-run", "--approve-csr"]).expect(0);
+    assert!(
+        shown
+            .stderr
+            .contains("would approve certificate request csr-own"),
+        "{}",
+        shown.stderr
+    );
+    let shown = lab.run(&["--timeout", "1s"]).expect(8);
+    for text in [
+        "else: `oc adm certificate approve csr-own`",
+        "warning: certificate-request: certificate request csr-own",
+        "not installed in time: stage node, waiting for the node to register; certificate requests pending: 3",
+    ] {
+        assert!(shown.stderr.contains(text), "{text}: {}", shown.stderr);
+    }
+    assert!(!lab.server.seen().iter().any(|r| r.starts_with("PUT")));
+
+    let mut watch = lab.start(&["--approve-csr", "--output", "json"]);
+    watch.says("approved certificate request csr-own");
+    assert_eq!(lab.decision("csr-own")["type"], "Approved");
+    assert!(lab.decision("csr-names").is_null());
+    lab.node("False", "container runtime network not ready");
+    watch.says("approved certificate request csr-names");
+    watch.says("over: certificate-request: certificate request csr-names");
+    assert!(lab.decision("csr-strange").is_null());
+    lab.installed();
+    let done = watch.end().expect(0).json();
+    let traps = done["traps"].as_array().unwrap();
+    let strange = traps.iter().find(|t| t["until"].is_null()).unwrap();
+    let says = strange["message"].as_str().unwrap();
+    assert!(
+        says.contains("it asks for the address 10.0.0.1, which node bip does not have"),
+        "{done}"
+    );
+    assert_eq!(
+        done["approved"],
+        serde_json::json!(["csr-names", "csr-own"])
+    );
+    let puts: Vec<_> = lab
+        .server
+        .seen()
+        .into_iter()
+        .filter(|r| r.starts_with("PUT"))
+        .collect();
+    assert_eq!(puts.len(), 2, "{puts:?}");
+    assert!(puts.iter().all(|r| r.contains("/approval?")), "{puts:?}");
+}
+
+#[test]
+fn a_time_that_is_over_says_how_to_go_on() {
+    let lab = Lab::new();
+    lab.server.close();
+    let never = lab.run(&["--timeout", "1s", "--output", "json"]).expect(5);
+    assert_eq!(never.json()["verdict"], "deadline-passed");
+    assert_eq!(never.json()["away"], true);
+    assert_eq!(never.json()["stage"], "api");
+    assert!(
+        never
+            .stderr
+            .contains("not installed in time: stage api, waiting for the API at https://"),
+        "{}",
+        never.stderr
+    );
+    lab.bootstrap();
+    lab.server.open();
+    let late = lab.run(&["--timeout", "1s"]).expect(8);
+    assert!(
+        late.stderr
+            .contains("hint: the installation goes on by itself; run the same command again"),
+        "{}",
+        late.stderr
+    );
+    assert!(late.stdout.contains("so far"), "{}", late.stdout);
+}
+
+#[test]
+fn who_may_not_look_is_told_soon() {
+    let lab = Lab::new();
+    lab.bootstrap();
+    // An API that starts says so to everyone, for a moment.
+    lab.server
+        .fault_times("/api/v1/nodes", Fault::Status(401, "Unauthorized"), 2);
+    let passed = lab.run(&["--timeout", "1s"]).expect(8);
+    assert!(
+        passed.stderr.contains("bootstrap       waiting for"),
+        "{}",
+        passed.stderr
+    );
+    for (code, text) in [
+        (401, "the credentials are not accepted"),
+        (403, "403 Forbidden: nodes is forbidden"),
+    ] {
+        lab.server.heal();
+        lab.server
+            .fault("/api/v1/nodes", Fault::Status(code, "nodes is forbidden"));
+        let run = lab.run(&["--output", "json"]).expect(5);
+        assert_eq!(run.json()["verdict"], "failed");
+        assert!(
+            run.stderr.contains(text) && run.stderr.contains("auth/kubeconfig"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn a_signal_ends_the_watch_and_not_the_installation() {
+    let lab = Lab::new();
+    lab.bootstrap();
+    let mut watch = lab.start(&[]);
+    watch.says("bootstrap");
+    let pid = Pid::from_raw(i32::try_from(watch.child.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let run = watch.end().expect(130);
+    assert!(run.stderr.contains("interrupted in stage bootstrap; the installation goes on by itself\nhint: run the same command again"), "{}", run.stderr);
+}
+
+#[test]
+fn the_progress_is_lines_of_json_when_asked() {
+    let lab = Lab::new();
+    lab.installed();
+    let run = lab
+        .run(&["--progress", "json", "--output", "json"])
+        .expect(0);
+    let lines: Vec<serde_json::Value> = run
+        .stdout
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(lines[0]["event"], "note");
+    assert_eq!(lines.last().unwrap()["verdict"], "completed");
+}
