@@ -10,7 +10,7 @@
 //! Nothing is kept outside the cluster: the stage is read from its objects, so a watch may begin at any moment and as often as one
 //! likes. What tells the two boots apart is the ConfigMap `kube-system/bootstrap`: with bootstrap in place it is
 //! `bootstrap-in-place-post-reboot.sh` of the installed system that writes it (openshift/installer, `data/data/bootstrap/`), while
-//! the kubelet of the live system registers no node. The end is that of `openshift-install wait-for install-complete`: ClusterVersion
+//! the kubelet of the live system registers no node. The end is that of `openshift-install wait-for install-complete`: `ClusterVersion`
 //! Available, not Failing, not Progressing, and no operator progressing for 30 seconds.
 //!
 //! Invariants: pure, the time is given; a stage never goes back within one watch; a final verdict never changes; only certificate
@@ -18,7 +18,9 @@
 //!
 //! What this room does not do: it asks no cluster and approves nothing itself.
 
+mod absence;
 mod facts;
+mod held;
 mod report;
 pub mod requests;
 mod stage;
@@ -33,7 +35,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use facts::{CONSOLE, Facts, NODES, console_url};
-pub use report::{Operators, Report, Took, Trap};
+pub use held::Trap;
+pub use report::{Operators, Report, Took};
 pub use watch::{Event, Line, Watch};
 
 use crate::objects::json::{list, text};
@@ -56,7 +59,7 @@ pub enum Stage {
     MachineConfig,
     /// The operators become available.
     Operators,
-    /// The ClusterVersion completes and the operators settle.
+    /// The `ClusterVersion` completes and the operators settle.
     Version,
     /// Installed.
     Complete,

@@ -1,20 +1,85 @@
 //! What a watch came to: stages with their times, traps, operators.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Facts, Stage, Verdict, condition, has, short};
-use crate::objects::Finding;
+use super::stage::history;
+use super::{Facts, Stage, Trap, Verdict, condition, has, short};
 use crate::objects::json::{name, text};
 
 /// From when to when a stage was, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
-    pub(super) began: Option<Timestamp>,
-    pub(super) ended: Option<Timestamp>,
+struct Span {
+    began: Option<Timestamp>,
+    ended: Option<Timestamp>,
     /// Whether this watch saw it begin; else the cluster's objects tell, by the machine's clock.
-    pub(super) watched: bool,
+    watched: bool,
+}
+
+/// The stages so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spans(BTreeMap<Stage, Span>);
+
+impl Spans {
+    /// A stage begins; `known` is when, where the objects tell of what nobody watched.
+    pub(super) fn begin(&mut self, stage: Stage, known: Option<Timestamp>, now: Timestamp) {
+        let span = Span {
+            began: Some(known.unwrap_or(now)),
+            ended: None,
+            watched: known.is_none(),
+        };
+        self.0.insert(stage, span);
+    }
+
+    /// A stage is over, unless it was already.
+    pub(super) fn end(&mut self, stage: Stage, now: Timestamp) {
+        if let Some(span) = self.0.get_mut(&stage) {
+            span.ended.get_or_insert(now);
+        }
+    }
+
+    /// A stage that nobody watched, as far as the objects tell.
+    pub(super) fn past(&mut self, stage: Stage, facts: &Facts) {
+        let (began, ended) = history(facts, stage);
+        if began.is_some() || ended.is_some() {
+            let watched = false;
+            let span = Span {
+                began,
+                ended,
+                watched,
+            };
+            self.0.entry(stage).or_insert(span);
+        }
+    }
+
+    /// The absence that is the reboot began with its first look.
+    pub(super) fn rebooted(&mut self, since: Timestamp) {
+        for (stage, span) in &mut self.0 {
+            match stage {
+                Stage::Bootstrap => span.ended = Some(since),
+                Stage::Reboot => span.began = Some(since),
+                _ => {}
+            }
+        }
+    }
+
+    /// When a stage began.
+    pub(super) fn began(&self, stage: Stage) -> Option<Timestamp> {
+        self.0.get(&stage)?.began
+    }
+
+    /// For a report; `last` is the stage that nothing came after yet.
+    pub(super) fn took(&self, last: Stage, now: Timestamp) -> Vec<Took> {
+        let all = self
+            .0
+            .iter()
+            .filter(|(stage, _)| **stage != Stage::Complete);
+        all.map(|(stage, span)| Took::new(*stage, span, *stage == last, now))
+            .collect()
+    }
 }
 
 /// A stage in a report.
@@ -33,8 +98,7 @@ pub struct Took {
 }
 
 impl Took {
-    /// `is_last`: nothing came after it yet.
-    pub(super) fn new(stage: Stage, span: &Span, is_last: bool, now: Timestamp) -> Self {
+    fn new(stage: Stage, span: &Span, is_last: bool, now: Timestamp) -> Self {
         let until = span.ended.or(is_last.then_some(now));
         Self {
             stage,
@@ -47,18 +111,6 @@ impl Took {
             watched: span.watched,
         }
     }
-}
-
-/// A trap, from when to when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Trap {
-    /// What and how to cure it.
-    #[serde(flatten)]
-    pub finding: Finding,
-    /// When it was first seen, RFC 3339.
-    pub since: String,
-    /// When it was seen no longer, RFC 3339; none while it holds.
-    pub until: Option<String>,
 }
 
 /// The operators that are not done.
@@ -126,6 +178,8 @@ pub struct Report {
     pub operators: Operators,
     /// Traps that were seen.
     pub traps: Vec<Trap>,
+    /// The web console's address, once it is installed.
+    pub console: Option<String>,
     /// Certificate requests that this watch approved.
     pub approved: Vec<String>,
 }

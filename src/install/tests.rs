@@ -95,6 +95,7 @@ pub(super) fn with(facts: &Facts, path: &str, answer: Answer) -> Facts {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_stage_is_read_from_the_objects_alone() {
     for (up_to, stage, waits) in [
         (
@@ -176,6 +177,7 @@ fn rules(facts: &Facts) -> Vec<&'static str> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn traps_are_named_once_they_are_traps() {
     const CNI: &str = "NetworkPluginNotReady message:Network plugin returns error: No CNI configuration file in /etc/kubernetes/cni/net.d/. Has your network provider started?";
     let of_node = |conditions: &[Value]| {
@@ -280,6 +282,7 @@ fn certificates_that_an_object_complains_of_tell_their_date() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn why_an_api_is_away_is_said_plainly() {
     let past = at("2026-11-20T11:00:00Z");
     for (reason, rule, says) in [
@@ -327,15 +330,15 @@ fn why_an_api_is_away_is_said_plainly() {
             "not valid before",
         ),
     ] {
-        let trap = traps::of_absence("https://api.bip:6443", &reason, now());
+        let trap = absence::trap("https://api.bip:6443", &reason, now());
         assert_eq!(trap.map(|t| t.rule), rule, "{reason}");
         assert!(
-            traps::plainly(&reason).contains(says),
+            absence::plainly(&reason).contains(says),
             "{reason}: {}",
-            traps::plainly(&reason)
+            absence::plainly(&reason)
         );
     }
-    let expired = traps::of_absence("s", &Reason::CertificateExpired(past), now()).unwrap();
+    let expired = absence::trap("s", &Reason::CertificateExpired(past), now()).unwrap();
     assert!(
         expired
             .message

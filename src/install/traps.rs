@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::requests::{self, State};
-use super::{Facts, Stage, Verdict, age, condition, has, lasting, moment, short, since};
-use crate::cluster::Reason;
+use super::{Facts, Stage, age, condition, has, lasting, moment, short, since};
 use crate::objects::Finding;
 use crate::objects::json::{list, name, text};
 
@@ -19,13 +18,15 @@ const SILENT: Duration = Duration::from_mins(5);
 const DECIDED: Duration = Duration::from_mins(2);
 /// Operators are degraded for a while in every installation.
 const DEGRADED: Duration = Duration::from_mins(10);
+/// What a difference of clocks is found at.
+pub(super) const CLOCK: &str = "the machine's clock";
 /// More of one kind say nothing new.
 const MOST: usize = 5;
 const MACHINE_STATE: &str = "/metadata/annotations/machineconfiguration.openshift.io~1state";
 const MACHINE_REASON: &str = "/metadata/annotations/machineconfiguration.openshift.io~1reason";
 
-const EXTEND: &str = "make the config anew (`openshift-install create single-node-ignition-config`), or give it certificates that live longer (`snoforge ignition certs IN.ign --extend 365d -o OUT.ign`); then `snoforge iso build` and boot that";
-const CLOCKS: &str = "set both clocks: `timedatectl` here, and on the machine `chronyc sources` or its firmware's clock; `snoforge iso build --ntp HOST` gives the machine a time server";
+pub(super) const EXTEND: &str = "make the config anew (`openshift-install create single-node-ignition-config`), or give it certificates that live longer (`snoforge ignition certs IN.ign --extend 365d -o OUT.ign`); then `snoforge iso build` and boot that";
+pub(super) const CLOCKS: &str = "set both clocks: `timedatectl` here, and on the machine `chronyc sources` or its firmware's clock; `snoforge iso build --ntp HOST` gives the machine a time server";
 
 /// The traps that the cluster's objects show.
 pub(super) fn of_cluster(facts: &Facts, now: Timestamp) -> Vec<Finding> {
@@ -277,97 +278,9 @@ pub(super) fn skew(heartbeat: Timestamp, now: Timestamp) -> Option<Finding> {
         (behind, "behind")
     };
     (by > MOST).then(|| {
-        let message = format!("the machine's clock is {} {word} this one", age(by));
-        Finding::error("clock", "clock", message, CLOCKS).warning()
+        let message = format!("it is {} {word} this one", age(by));
+        Finding::error("clock", CLOCK, message, CLOCKS).warning()
     })
-}
-
-/// The trap that an API is in which does not answer.
-pub(super) fn of_absence(server: &str, reason: &Reason, now: Timestamp) -> Option<Finding> {
-    let (rule, message, cure) = match reason {
-        Reason::CertificateExpired(end) => (
-            "expired-certificate",
-            format!(
-                "the API's certificate expired on {} ({} ago): the boot medium is older than its certificates, which live for 24 hours",
-                day(*end),
-                age(since(*end, now))
-            ),
-            EXTEND,
-        ),
-        Reason::CertificateNotYetValid(begin) => (
-            "clock",
-            format!(
-                "the API's certificate is valid from {} on, which is {} ahead: this clock is behind, or the machine's is ahead",
-                day(*begin),
-                age(since(now, *begin))
-            ),
-            CLOCKS,
-        ),
-        Reason::Tls(_) => (
-            "another-server",
-            format!(
-                "{reason}: what answers there is another cluster, or another install of this one"
-            ),
-            "check that the kubeconfig (auth/kubeconfig) is of the config that the machine booted, and that nothing else has its address",
-        ),
-        Reason::Connect(said) if said.contains("lookup address") => (
-            "dns",
-            "its name does not resolve here".to_owned(),
-            "`snoforge site dns` prints the records that the site needs: api, api-int and *.apps",
-        ),
-        _ => return None,
-    };
-    Some(Finding::error(rule, server, message, cure))
-}
-
-/// Whether the machine can never get over it by itself: before the disk is written a new medium is the only way.
-pub(super) fn is_end(stage: Stage, reason: &Reason) -> bool {
-    matches!(reason, Reason::Unauthorized | Reason::Forbidden(_))
-        || (stage <= Stage::Bootstrap && matches!(reason, Reason::CertificateExpired(_)))
-}
-
-/// The end that such a reason is.
-pub(super) fn end(server: &str, reason: &Reason, now: Timestamp) -> Verdict {
-    match (of_absence(server, reason, now), reason) {
-        (Some(trap), _) => Verdict::Failed {
-            reason: format!("{server}: {}", trap.message),
-            cure: trap.cure,
-        },
-        (None, Reason::Unauthorized) => Verdict::Failed {
-            reason: format!("{server}: {reason}"),
-            cure: "the kubeconfig is of another installation, or its certificate has expired: take auth/kubeconfig of the config that the machine booted".to_owned(),
-        },
-        _ => Verdict::Failed {
-            reason: format!("{server}: {reason}"),
-            cure: "take a kubeconfig whose user may read nodes, as auth/kubeconfig of the installation".to_owned(),
-        },
-    }
-}
-
-/// Why an API does not answer, for people.
-pub(super) fn plainly(reason: &Reason) -> String {
-    match reason {
-        Reason::Connect(said) if said.contains("refused") => {
-            "the machine is up, no API listens yet (connection refused)".to_owned()
-        }
-        Reason::Connect(said) if said.contains("lookup address") => {
-            "its name does not resolve here".to_owned()
-        }
-        Reason::Connect(said)
-            if said.contains("time limit")
-                || said.contains("o route")
-                || said.contains("nreachable") =>
-        {
-            format!("the machine does not answer ({})", said.to_lowercase())
-        }
-        Reason::Busy(_) | Reason::Absent(_) => {
-            format!("the API starts ({})", short(&reason.to_string()))
-        }
-        Reason::Answer(_) | Reason::Slow(_) => {
-            format!("the API went away ({})", short(&reason.to_string()))
-        }
-        _ => short(&reason.to_string()),
-    }
 }
 
 /// A stage that lasts too long.
@@ -401,8 +314,4 @@ pub(super) fn slow(stage: Stage, lasting: Duration) -> Option<Finding> {
         age(stage.patience())
     );
     Some(Finding::error("slow", format!("stage {stage}"), message, cure).warning())
-}
-
-fn day(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::report::{Operators, Report, Span, Took, Trap};
+use super::absence::{self, is_end};
+use super::held::Held;
+use super::report::{Operators, Report, Spans};
 use super::requests::{self, State};
 use super::stage::{completed, history, standing};
-use super::traps::{booted_again, end, is_end, of_absence, of_cluster, plainly, skew, slow};
+use super::traps::{CLOCK, booted_again, of_cluster, skew, slow};
 use super::{Facts, Stage, Verdict, age, since};
 use crate::cluster::Reason;
 use crate::objects::Finding;
@@ -18,12 +20,14 @@ use crate::objects::json::{name, text};
 /// An API server that is restarted is away for one look or two; a machine that reboots for longer.
 const REBOOTS: u32 = 3;
 /// So many looks in a row must say that nobody may look, or that a certificate has expired, before it is the end: an API that
-/// starts says 401 and 403 to everyone.
-const MEANT: u32 = 4;
+/// starts may say 401 and 403 to everyone.
+const MEANT: u32 = 6;
 /// A wait that differs in numbers only is said again after this time.
 const AGAIN: Duration = Duration::from_mins(1);
 /// After so long without any line one is due.
 const QUIET: Duration = Duration::from_mins(5);
+
+const REBOOTING: &str = "the installed system's API: the disk is written, the machine reboots, changes its OS and reboots again (pull the stick, if it boots from that once more)";
 
 /// What a look at the cluster came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +71,7 @@ pub struct Watch {
     limit: Duration,
     began: Timestamp,
     stage: Stage,
-    spans: BTreeMap<Stage, Span>,
+    spans: Spans,
     facts: Facts,
     /// Whether the API ever answered, and whether it ever did not.
     met: bool,
@@ -77,7 +81,7 @@ pub struct Watch {
     said: Said,
     /// When anything was said.
     spoke: Timestamp,
-    traps: Vec<Trap>,
+    traps: Held,
     requests: BTreeMap<String, State>,
     approved: BTreeSet<String>,
     /// Whether the live system was seen to begin a second time.
@@ -91,12 +95,14 @@ pub struct Watch {
 impl Watch {
     /// A watch that begins now and gives up after `limit`.
     pub fn new(server: &str, limit: Duration, now: Timestamp) -> Self {
+        let mut spans = Spans::default();
+        spans.begin(Stage::Api, None, now);
         Self {
             server: server.to_owned(),
             limit,
             began: now,
             stage: Stage::Api,
-            spans: BTreeMap::from([(Stage::Api, watched(now))]),
+            spans,
             facts: Facts::default(),
             met: false,
             missed: false,
@@ -107,7 +113,7 @@ impl Watch {
                 at: now,
             },
             spoke: now,
-            traps: Vec::new(),
+            traps: Held::default(),
             requests: BTreeMap::new(),
             approved: BTreeSet::new(),
             again: false,
@@ -140,8 +146,8 @@ impl Watch {
                 let away = self.away.is_some();
                 self.verdict = Verdict::DeadlinePassed { away };
             } else if self.lines.is_empty() && since(self.spoke, now) >= QUIET {
-                let span = self.spans.get(&self.stage).and_then(|s| s.began);
-                let lasting = age(since(span.unwrap_or(self.began), now));
+                let began = self.spans.began(self.stage).unwrap_or(self.began);
+                let lasting = age(since(began, now));
                 let text = format!(
                     "still {}, for {lasting}: waiting for {}",
                     self.stage, self.waits
@@ -192,9 +198,9 @@ impl Watch {
         match heartbeats {
             // A heartbeat that changed between two looks is of now.
             (Some(before), Some(after)) if before != after => traps.extend(skew(after, now)),
-            _ => traps.extend(self.standing_trap("clock", "clock")),
+            _ => traps.extend(self.traps.now().find(|t| t.object == CLOCK).cloned()),
         }
-        self.set_traps(traps, now);
+        self.lines.extend(self.traps.set(traps, now));
         if self.stage == Stage::Complete {
             self.verdict = Verdict::Completed;
         }
@@ -204,7 +210,7 @@ impl Watch {
     fn begin_anew(&mut self) {
         self.again = true;
         self.stage = Stage::Api;
-        self.spans.clear();
+        self.spans = Spans::default();
         self.requests.clear();
         self.facts = Facts::default();
     }
@@ -227,13 +233,13 @@ impl Watch {
             meant: 0,
         });
         away.looks += 1;
-        away.meant = if is_end(self.stage, reason) {
+        away.meant = if is_end(self.stage, self.met, reason) {
             away.meant + 1
         } else {
             0
         };
         self.away = Some(away);
-        let plain = plainly(reason);
+        let plain = absence::plainly(reason);
         self.waits = format!("the API at {}: {plain}", self.server);
         if self.stage == Stage::Bootstrap && away.looks >= REBOOTS && away.meant == 0 {
             self.reboot(away.since, now);
@@ -244,84 +250,51 @@ impl Watch {
         } else {
             self.tell_stage(now);
         }
-        let mut traps: Vec<Finding> = of_absence(&self.server, reason, now).into_iter().collect();
+        let mut traps: Vec<Finding> = absence::trap(&self.server, reason, now)
+            .into_iter()
+            .collect();
         traps.extend(self.is_slow(now));
         // What the cluster's objects showed is neither confirmed nor over.
         let held = self
             .traps
-            .iter()
-            .filter(|t| t.until.is_none())
-            .map(|t| &t.finding);
-        let held = held.filter(|f| f.object != self.server && f.rule != "slow");
+            .now()
+            .filter(|f| f.object != self.server && f.rule != "slow");
         traps.extend(held.cloned().collect::<Vec<_>>());
-        self.set_traps(traps, now);
+        self.lines.extend(self.traps.set(traps, now));
         if away.meant >= MEANT {
-            self.verdict = end(&self.server, reason, now);
+            self.verdict = absence::end(&self.server, reason, now);
         }
     }
 
-    /// The absence that is the reboot began with its first look.
     fn reboot(&mut self, since: Timestamp, now: Timestamp) {
-        self.waits = "the installed system's API: the disk is written, the machine reboots, changes its OS and reboots again (pull the stick, if it boots from that once more)".to_owned();
+        REBOOTING.clone_into(&mut self.waits);
         self.enter(Stage::Reboot, now);
-        for (stage, span) in &mut self.spans {
-            match stage {
-                Stage::Bootstrap => span.ended = Some(since),
-                Stage::Reboot => span.began = Some(since),
-                _ => {}
-            }
-        }
+        self.spans.rebooted(since);
     }
 
     fn is_slow(&self, now: Timestamp) -> Option<Finding> {
-        let span = self.spans.get(&self.stage)?;
         // Before this watch the machine may have been switched off.
-        slow(self.stage, since(span.began?.max(self.began), now))
-    }
-
-    /// A trap of before that nothing new is known of.
-    fn standing_trap(&self, rule: &str, object: &str) -> Option<Finding> {
-        let mut held = self.traps.iter().filter(|t| t.until.is_none());
-        let found = held.find(|t| t.finding.rule == rule && t.finding.object == object);
-        found.map(|t| t.finding.clone())
+        let began = self.spans.began(self.stage)?.max(self.began);
+        slow(self.stage, since(began, now))
     }
 
     fn enter(&mut self, stage: Stage, now: Timestamp) {
+        let waited = self.missed && stage == Stage::Bootstrap;
+        if !self.met && !waited {
+            self.spans = Spans::default();
+        }
+        self.spans.end(self.stage, now);
         // Of what was before this watch the objects tell.
-        let known = history(&self.facts, stage).0;
-        let known = known.filter(|_| !self.met && !(self.missed && stage == Stage::Bootstrap));
-        if !self.met && (stage > Stage::Bootstrap || !self.missed) {
-            self.spans.clear();
-        }
-        if let Some(span) = self.spans.get_mut(&self.stage) {
-            span.ended.get_or_insert(now);
-        }
         let passed = |s: &Stage| *s < stage && (*s > self.stage || !self.met);
         for past in Stage::ALL.into_iter().filter(passed) {
-            let (began, ended) = history(&self.facts, past);
-            let span = Span {
-                began,
-                ended,
-                watched: false,
-            };
-            if began.is_some() || ended.is_some() {
-                self.spans.entry(past).or_insert(span);
-            }
+            self.spans.past(past, &self.facts);
         }
-        let began = Some(known.unwrap_or(now));
-        let watched = known.is_none();
-        self.spans.insert(
-            stage,
-            Span {
-                began,
-                ended: None,
-                watched,
-            },
-        );
+        let known = history(&self.facts, stage).0;
+        let known = known.filter(|_| !self.met && !waited);
+        self.spans.begin(stage, known, now);
         self.stage = stage;
-        let lasting = known.map_or_else(String::new, |t| {
-            format!(" (for {} now)", age(since(t, now)))
-        });
+        let lasting = known.map(|t| format!(" (for {} now)", age(since(t, now))));
+        let lasting = lasting.unwrap_or_default();
         let text = match stage {
             Stage::Complete => "the cluster is installed".to_owned(),
             _ => format!("waiting for {}{lasting}", self.waits),
@@ -399,33 +372,6 @@ impl Watch {
         Line::Say(format!("approved {}", requests::shown(request)))
     }
 
-    fn set_traps(&mut self, found: Vec<Finding>, now: Timestamp) {
-        for trap in self.traps.iter_mut().filter(|t| t.until.is_none()) {
-            let own = &trap.finding;
-            if let Some(same) = found.iter().find(|f| is_same(f, own)) {
-                trap.finding = same.clone();
-                continue;
-            }
-            let text = format!("over: {}: {}", own.rule, own.object);
-            self.lines.push(Line::Say(text));
-            trap.until = Some(now.to_string());
-        }
-        for finding in found {
-            let held = self
-                .traps
-                .iter()
-                .any(|t| t.until.is_none() && is_same(&t.finding, &finding));
-            if !held {
-                self.lines.push(Line::Trap(finding.clone()));
-                self.traps.push(Trap {
-                    finding,
-                    since: now.to_string(),
-                    until: None,
-                });
-            }
-        }
-    }
-
     /// What it came to.
     pub fn report(&self, now: Timestamp) -> Report {
         let node = self.facts.node().map(|node| name(node).to_owned());
@@ -433,10 +379,6 @@ impl Watch {
             .facts
             .version()
             .map(|v| text(v, "/status/desired/version"));
-        let spans = self
-            .spans
-            .iter()
-            .filter(|(stage, _)| **stage != Stage::Complete);
         Report {
             verdict: self.verdict.clone(),
             stage: self.stage,
@@ -451,26 +393,13 @@ impl Watch {
                 .born()
                 .zip(completed(&self.facts))
                 .map(|(born, done)| since(born, done).as_secs()),
-            stages: spans
-                .map(|(stage, span)| Took::new(*stage, span, *stage == self.stage, now))
-                .collect(),
+            stages: self.spans.took(self.stage, now),
             operators: Operators::new(&self.facts),
-            traps: self.traps.clone(),
+            traps: self.traps.all().to_vec(),
+            console: None,
             approved: self.approved.iter().cloned().collect(),
         }
     }
-}
-
-fn watched(began: Timestamp) -> Span {
-    Span {
-        began: Some(began),
-        ended: None,
-        watched: true,
-    }
-}
-
-fn is_same(one: &Finding, other: &Finding) -> bool {
-    one.rule == other.rule && one.object == other.object
 }
 
 /// A text without its numbers.

@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
     reason = "a test stops at the first broken invariant"
 )]
 

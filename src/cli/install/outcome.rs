@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::cli::context::{Context, today};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::findings::{findings_text, printable};
-use crate::install::{Report, Stage, Verdict, Watch};
+use crate::install::{Report, Took, Verdict, Watch};
 use crate::ui::{format, table};
 
 const AGAIN: &str =
@@ -17,12 +15,16 @@ const AGAIN: &str =
 ///
 /// # Errors
 /// Every verdict but a good one and "going on".
-pub(super) fn tell(context: &Context, watch: &Watch, console: Option<&str>) -> Result<(), Failure> {
-    let report = watch.report(today());
-    let mut document = serde_json::to_value(&report)
-        .map_err(|e| Failure::new(Exit::Internal, format!("report as JSON: {e}")))?;
-    document["console"] = json!(console);
-    context.result(&document, || printable(&text(&report, console)))?;
+pub(super) fn tell(
+    context: &Context,
+    watch: &Watch,
+    console: Option<String>,
+) -> Result<(), Failure> {
+    let report = Report {
+        console,
+        ..watch.report(today())
+    };
+    context.result(&report, || printable(&text(&report)))?;
     let place = format!("stage {}, waiting for {}", report.stage, report.waiting);
     match &report.verdict {
         Verdict::GoingOn | Verdict::Completed => Ok(()),
@@ -38,7 +40,7 @@ pub(super) fn tell(context: &Context, watch: &Watch, console: Option<&str>) -> R
     }
 }
 
-fn text(report: &Report, console: Option<&str>) -> String {
+fn text(report: &Report) -> String {
     let node = report.node.as_deref().unwrap_or("the node");
     let version = report.version.as_deref().unwrap_or("OpenShift");
     let took = |seconds: u64| format::duration(Duration::from_secs(seconds));
@@ -52,27 +54,26 @@ fn text(report: &Report, console: Option<&str>) -> String {
         },
         _ => format!("stage {}: waiting for {}", report.stage, report.waiting),
     }];
-
     if !report.stages.is_empty() {
-        let row = |t: &crate::install::Took| {
-            let time = t.seconds.map_or_else(|| "?".to_owned(), took);
-            let note = match (&t.ended, t.watched) {
-                _ if t.seconds.is_none() => "before this watch",
+        let row = |stage: &Took| {
+            let time = stage.seconds.map_or_else(|| "?".to_owned(), took);
+            let remark = match (&stage.ended, stage.watched) {
+                _ if stage.seconds.is_none() => "before this watch",
                 (None, _) if report.verdict != Verdict::Completed => "so far",
                 (_, false) => "by the cluster's objects",
                 _ => "",
             };
-            vec![t.stage.name().to_owned(), time, note.to_owned()]
+            vec![stage.stage.name().to_owned(), time, remark.to_owned()]
         };
         let rows = report.stages.iter().map(row).collect();
         parts.push(table::render(&["STAGE", "TOOK", ""], rows, &[1]));
     }
-    let held = report.traps.iter().filter(|t| t.until.is_none());
-    let held: Vec<_> = held.map(|t| t.finding.clone()).collect();
+    let held = report.traps.iter().filter(|trap| trap.until.is_none());
+    let held: Vec<_> = held.map(|trap| trap.finding.clone()).collect();
     if !held.is_empty() {
         parts.push(findings_text(&held));
     }
-    if let Some(console) = console.filter(|_| report.stage == Stage::Complete) {
+    if let Some(console) = &report.console {
         parts.push(format!("console: {console}"));
     }
     parts.join("\n")

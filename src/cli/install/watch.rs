@@ -52,7 +52,7 @@ impl Watch {
                 Verdict::Completed => console(&client).await,
                 _ => None,
             };
-            outcome::tell(context, &watch, console.as_deref())
+            outcome::tell(context, &watch, console)
         })
     }
 

@@ -1,5 +1,7 @@
 //! Requests as kubelets make them, and as others might.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair, SanType};
 
 use super::super::tests::node;
@@ -50,6 +52,7 @@ fn changed(mut spec: Value, field: &str, value: Value) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_client_request_is_for_a_node_that_is_not_there() {
     let own = request("system:node:bip", &[NODES], |_| {});
     let there = [node(&[])];
@@ -133,7 +136,7 @@ fn a_client_request_is_for_a_node_that_is_not_there() {
         ),
         (
             &request("system:node:bip", &[NODES], |p| {
-                p.subject_alt_names = names(&["api.bip"])
+                p.subject_alt_names = names(&["api.bip"]);
             }),
             client_spec(),
             &[],
@@ -146,11 +149,12 @@ fn a_client_request_is_for_a_node_that_is_not_there() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_serving_request_is_for_names_that_the_node_has() {
     let nodes = [node(&[])];
     let with = |list: &[&str]| {
         request("system:node:bip", &[NODES], |p| {
-            p.subject_alt_names = names(list)
+            p.subject_alt_names = names(list);
         })
     };
     for list in [&["bip", "192.168.86.45"][..], &["fd00::45"], &["BIP"]] {

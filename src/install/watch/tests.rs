@@ -186,12 +186,19 @@ fn an_end_must_be_meant() {
             (2, not_allowed()),
             (3, refused()),
             (4, not_allowed()),
+            (5, not_allowed()),
         ],
     );
     assert_eq!(*watch.verdict(), Verdict::GoingOn);
     said(
         &mut watch,
-        vec![(5, not_allowed()), (6, not_allowed()), (7, not_allowed())],
+        vec![
+            (6, not_allowed()),
+            (7, not_allowed()),
+            (8, not_allowed()),
+            (9, not_allowed()),
+            (10, not_allowed()),
+        ],
     );
     assert!(
         matches!(watch.verdict(), Verdict::Failed { cure, .. } if cure.contains("auth/kubeconfig")),
@@ -199,12 +206,17 @@ fn an_end_must_be_meant() {
         watch.verdict()
     );
     let mut watch = new();
-    let lines = said(&mut watch, (0..4).map(|n| (n, expired())).collect());
+    let lines = said(&mut watch, (0..6).map(|n| (n, expired())).collect());
     assert!(
         lines.contains(&"trap expired-certificate".to_owned()),
         "{lines:#?}"
     );
     assert!(matches!(watch.verdict(), Verdict::Failed { cure, .. } if cure.contains("--extend")));
+    // Who was let in before is refused only for a while.
+    let mut watch = new();
+    let looks = std::iter::once((0, here(Stage::Node))).chain((1..20).map(|n| (n, not_allowed())));
+    said(&mut watch, looks.collect());
+    assert_eq!(*watch.verdict(), Verdict::GoingOn);
     // The installed system makes new certificates.
     let mut watch = new();
     let looks = std::iter::once((0, here(Stage::Node))).chain((1..20).map(|n| (n, expired())));
@@ -273,10 +285,10 @@ fn clocks_are_compared_by_a_heartbeat_that_is_new() {
     let report = watch.report(later(25));
     assert_eq!(
         report.traps[0].finding.message,
-        "the machine's clock is 1h0m ahead of this one"
+        "it is 1h0m ahead of this one"
     );
     let lines = said(&mut watch, vec![(30, beat("2026-11-21T12:00:30Z"))]);
-    assert_eq!(lines, ["over: clock: clock"]);
+    assert_eq!(lines, ["over: clock: the machine's clock"]);
 }
 
 #[test]
