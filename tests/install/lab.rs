@@ -219,7 +219,6 @@ impl Lab {
         self.pool(1);
         self.operator("authentication", true, "");
         self.operator("console", true, "");
-        self.version("Cluster version is 4.13.1", true);
         let ingress = json!([{"host": "console-openshift-console.apps.bip.lab", "conditions": [{"type": "Admitted", "status": "True"}]}]);
         self.put(
             "/apis/route.openshift.io/v1/namespaces/openshift-console/routes/console",
@@ -227,6 +226,8 @@ impl Lab {
             "Route",
             json!({"status": {"ingress": ingress}}),
         );
+        // The last, because it is the end.
+        self.version("Cluster version is 4.13.1", true);
     }
 
     pub(crate) fn args<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {

@@ -1,5 +1,7 @@
 //! The traps of an installation, seen through the API.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 
 use crate::lab::{LONG_AGO, Lab, condition};
@@ -69,6 +71,23 @@ fn a_kubeconfig_that_has_expired_is_refused_before_anything_is_asked() {
         assert!(run.stderr.contains(text), "{text}: {}", run.stderr);
     }
     assert!(lab.server.seen().is_empty());
+    let mut params = rcgen::CertificateParams::default();
+    params.not_after = rcgen::date_time_ymd(2023, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let authority = params.self_signed(&key).unwrap().pem();
+    lab.server.user_of_years((2022, 4096));
+    let mut kubeconfig = lab.server.kubeconfig();
+    kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"] =
+        json!(BASE64.encode(authority));
+    let path = lab.home.path().join("kubeconfig");
+    fs_err::write(path, kubeconfig.to_string()).unwrap();
+    let run = lab.run(&[]).expect(2);
+    assert!(
+        run.stderr
+            .contains("the kubeconfig's certificate authority `"),
+        "{}",
+        run.stderr
+    );
     lab.server.user_of_years((4000, 4001));
     lab.kubeconfig();
     let run = lab.run(&["--timeout", "1s"]);

@@ -1,5 +1,6 @@
 //! `install watch`: looks at the cluster into the state machine, its lines to the user, its approvals to the cluster.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -67,6 +68,7 @@ impl Watch {
         mut watch: install::Watch,
         stop: &CancellationToken,
     ) -> Result<install::Watch, Failure> {
+        let mut said = BTreeSet::new();
         loop {
             let event = tokio::select! {
                 event = look(client) => event,
@@ -89,7 +91,7 @@ impl Watch {
                 return Ok(watch);
             }
             if self.approve_csr {
-                approve(context, client, &mut watch).await;
+                approve(context, client, &mut watch, &mut said).await;
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(self.interval_ms)) => {}
@@ -122,8 +124,13 @@ fn away(error: Error) -> Event {
     })
 }
 
-/// Approves what is the node's own. What fails is tried again at the next look: mostly somebody else was faster.
-async fn approve(context: &Context, client: &Client, watch: &mut install::Watch) {
+/// Approves what is the node's own. What fails is tried again at the next look, and said once; mostly somebody else was faster.
+async fn approve(
+    context: &Context,
+    client: &Client,
+    watch: &mut install::Watch,
+    said: &mut BTreeSet<String>,
+) {
     for request in watch.approvable() {
         let approved = requests::approved(&request, today());
         match client
@@ -138,7 +145,12 @@ async fn approve(context: &Context, client: &Client, watch: &mut install::Watch)
                 reason: Reason::Conflict(_) | Reason::Absent(_),
                 ..
             }) => {}
-            Err(error) => context.warn(&printable(&format!("not approved: {error}"))),
+            Err(error) => {
+                let text = printable(&format!("not approved: {error}"));
+                if said.insert(text.clone()) {
+                    context.reporter.report(Progress::Warning(&text));
+                }
+            }
         }
     }
 }

@@ -242,6 +242,36 @@ fn what_is_no_request_is_refused() {
 }
 
 #[test]
+fn no_change_of_a_byte_panics_or_makes_another_node() {
+    let own = request("system:node:bip", &[NODES], |p| {
+        p.subject_alt_names = names(&["bip"])
+    });
+    let body: String = own.lines().filter(|l| !l.starts_with("-----")).collect();
+    let bytes = BASE64.decode(body).unwrap();
+    let nodes = [node(&[])];
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x20, 0x80] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= flip;
+            let encoded = BASE64.encode(&bytes);
+            let lines: Vec<&str> = encoded
+                .as_bytes()
+                .chunks(64)
+                .map(|l| std::str::from_utf8(l).unwrap())
+                .collect();
+            let pem = format!(
+                "-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n",
+                lines.join("\n")
+            );
+            if judge(&object(&pem, &serving_spec()), &nodes).is_ok() {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                assert!(text.contains("system:node:bip"), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_approval_adds_to_what_was_decided() {
     let at = "2026-11-21T12:00:00Z".parse().unwrap();
     for status in [Value::Null, json!({}), json!({"conditions": []})] {
