@@ -244,7 +244,7 @@ fn what_is_no_request_is_refused() {
 #[test]
 fn no_change_of_a_byte_panics_or_makes_another_node() {
     let own = request("system:node:bip", &[NODES], |p| {
-        p.subject_alt_names = names(&["bip"])
+        p.subject_alt_names = names(&["bip"]);
     });
     let body: String = own.lines().filter(|l| !l.starts_with("-----")).collect();
     let bytes = BASE64.decode(body).unwrap();

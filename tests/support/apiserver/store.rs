@@ -104,8 +104,10 @@ impl Store {
         metadata.insert("uid".into(), uid.into());
         metadata.insert("generation".into(), 1.into());
         // A test may say when; a client of a real server may not, and none here does.
-        let created = metadata.entry("creationTimestamp");
-        created.or_insert_with(|| CREATED.into());
+        let created = metadata.entry("creationTimestamp").or_insert(Value::Null);
+        if created.is_null() {
+            *created = CREATED.into();
+        }
         Ok(self.keep("ADDED", &place, object))
     }
 
