@@ -50,6 +50,20 @@ fn every_bench_pulls_over_the_lan() {
     let again = one.build(&[]).expect(0).json();
     assert_eq!(Bench::steps(&again), ["inventory", "download", "push"]);
 
+    // A directory that lacks an image does not answer for all of them.
+    let store = snoforge::store::Store::open(&one.path("data")).unwrap();
+    let mut there = store.read_index().unwrap();
+    there.pop();
+    store.replace_index(there).unwrap();
+    let part = format!("http://{}/part", lan.host);
+    one.run(&["precache", "push", "-f", "data", &part])
+        .expect(0);
+    let inventory = |prefix: &str| {
+        let name = format!("docker://{}/{prefix}/snoforge/inventory", lan.host);
+        snoforge::exec::run("skopeo", &["list-tags", "--tls-verify=false", &name])
+    };
+    assert!(inventory("ocp").is_ok() && inventory("part").is_err());
+
     // The registries that the images name are dead.
     let two = bench(&format!("  mirrors: ['http://{}/ocp']\n", lan.host));
     let plan = two.build(&["--dry-run"]).expect(0).json();

@@ -1,6 +1,6 @@
 //! `precache push`: the images into a registry, under their own paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -114,8 +114,8 @@ impl Push {
             }
         }
         reporter.report(Event::PhaseDone);
-        // Who finds it may rely on every image that it names.
-        if let (true, Some(inventory)) = (failed.is_empty(), inventory) {
+        let all = |inventory: &&Inventory| failed.is_empty() && holds(jobs, inventory);
+        if let Some(inventory) = inventory.filter(all) {
             let pushed = published::publish(client, &self.target, inventory).await?;
             add(&mut total, pushed);
         }
@@ -169,6 +169,13 @@ impl Push {
         }
         Err(failure)
     }
+}
+
+/// Whether every image of an inventory is among them: who finds it in a registry relies on that.
+fn holds(jobs: &[Job], inventory: &Inventory) -> bool {
+    let there: BTreeSet<&Digest> = jobs.iter().map(|job| &job.digest).collect();
+    let mut images = inventory.images.iter();
+    images.all(|image| there.contains(&image.manifest.digest))
 }
 
 /// Refuses images that would take each other's place: registries are left out of their names.
