@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::oci::Mirror;
+
 /// Where and how a command reports.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reporting")]
@@ -56,6 +58,9 @@ pub(super) struct RegistryFlags {
     /// registries.conf (version 2) with mirrors; `registries.conf.d` beside it is read too.
     #[arg(long, value_name = "FILE", env = "CONTAINERS_REGISTRIES_CONF")]
     pub registries_conf: Option<PathBuf>,
+    /// Registry to pull from first, filled by `precache push`; with SOURCE= for the images below it only; `http://…` where it speaks no TLS.
+    #[arg(long, value_name = "[SOURCE=]REGISTRY[/PREFIX]")]
+    pub mirror: Vec<Mirror>,
     /// Directory with a private CA (`*.crt`) and client certificates (`*.cert`, `*.key`).
     #[arg(long, value_name = "DIR")]
     pub cert_dir: Option<PathBuf>,

@@ -30,6 +30,7 @@ impl RegistryFlags {
             environment,
             authfile: self.authfile.clone(),
             registries_conf: self.registries_conf.clone(),
+            mirrors: self.mirror.clone(),
             cert_dir: self.cert_dir.clone(),
             tls_verify: self.tls_verify,
             limit_rate: self.limit_rate.and_then(NonZeroU64::new),

@@ -8,6 +8,7 @@
 mod descriptor;
 mod digest;
 mod manifest;
+mod mirror;
 mod reference;
 mod source;
 
@@ -15,5 +16,6 @@ pub(crate) use descriptor::size as deserialize_size;
 pub use descriptor::{Descriptor, MAX_SIZE, Platform, media_type};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use manifest::{Manifest, ManifestError, RawManifest};
+pub use mirror::{Location, LocationError, Mirror};
 pub use reference::{Reference, ReferenceError};
 pub use source::{BlobRequest, BlobStream, ImageSource, SourceError, SourceErrorKind};

@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::oci::Mirror;
+
 /// How the client finds its way: files, TLS, limits, patience.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -13,6 +15,8 @@ pub struct Options {
     pub authfile: Option<PathBuf>,
     /// `--registries-conf`: then neither the user's nor the system's file is read.
     pub registries_conf: Option<PathBuf>,
+    /// `--mirror`: asked in this order, before the places of registries.conf.
+    pub mirrors: Vec<Mirror>,
     /// `--cert-dir`: then certs.d is not looked at.
     pub cert_dir: Option<PathBuf>,
     /// `--tls-verify`: when false, certificates are not checked and plain HTTP is tried where TLS is not spoken.
@@ -35,6 +39,7 @@ impl Default for Options {
             environment: Environment::default(),
             authfile: None,
             registries_conf: None,
+            mirrors: Vec::new(),
             cert_dir: None,
             tls_verify: true,
             limit_rate: None,

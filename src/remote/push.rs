@@ -66,7 +66,7 @@ impl Client {
 }
 
 /// Docker's registry, for one, wants every entry of an index to be there.
-const SPARSE_HINT: &str = "this registry refuses an index without all its architectures: run `precache download --all-arch`, then push again";
+const SPARSE_HINT: &str = "this registry refuses an index without all its architectures: download them with --all-arch (`allArch: true` in a factory.yaml), then push again";
 
 struct Push<'a> {
     client: &'a Client,

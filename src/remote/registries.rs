@@ -4,6 +4,7 @@
 //! `[[registry]]` replaces an earlier one of the same prefix. The longest prefix that ends at `/`, `:`, `@` or the end decides;
 //! `*.example.com` stands for any subdomain. A mirror's name is its location and what follows the prefix. Not read here:
 //! `unqualified-search-registries` and aliases (references are spelled out), `credential-helpers`.
+//! Mirrors of the options come before all of it, whatever prefix decides; an image that the file blocks stays blocked.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,12 @@ use serde::Deserialize;
 use super::error::{Error, Fault};
 use super::{Environment, Options};
 use crate::io::root_text;
-use crate::oci::Reference;
+use crate::oci::{self, Reference};
 
-/// The merged rules, by prefix.
+/// Mirrors of the options, and the merged rules by prefix.
 #[derive(Debug, Default)]
 pub(super) struct Registries {
+    mirrors: Vec<oci::Mirror>,
     rules: BTreeMap<String, Rule>,
 }
 
@@ -59,7 +61,10 @@ pub(super) type Located = (Reference, bool);
 
 impl Registries {
     pub(super) fn load(options: &Options) -> Result<Self, Error> {
-        let mut registries = Self::default();
+        let mut registries = Self {
+            mirrors: options.mirrors.clone(),
+            ..Self::default()
+        };
         for path in files(options)? {
             let text = fs_err::read_to_string(&path).map_err(|e| fail(&path, root_text(&e)))?;
             registries
@@ -75,6 +80,20 @@ impl Registries {
         image: &Reference,
         purpose: Purpose,
     ) -> Result<Vec<Located>, Fault> {
+        let mirrors = self.mirrors.iter();
+        let mut places: Vec<Located> = mirrors
+            .filter_map(|mirror| Some((mirror.place(image)?, mirror.location().is_insecure())))
+            .collect();
+        // What is asked of a mirror by its own name is as insecure there.
+        let mut own = self.mirrors.iter().map(oci::Mirror::location);
+        let insecure = own.any(|at| at.is_insecure() && at.holds(image));
+        let ruled = self.ruled(image, purpose)?.into_iter();
+        places.extend(ruled.map(|(place, was)| (place, was || insecure)));
+        Ok(places)
+    }
+
+    /// The places that registries.conf names.
+    fn ruled(&self, image: &Reference, purpose: Purpose) -> Result<Vec<Located>, Fault> {
         let name = image.to_string();
         let Some((prefix, end, rule)) = self.matching(&name) else {
             return Ok(vec![(image.clone(), false)]);

@@ -13,6 +13,7 @@ mod support;
 mod disk;
 mod download;
 mod files;
+mod kubernetes;
 mod sample;
 
 use program::{Run, run, snoforge};

@@ -146,6 +146,13 @@ impl Bench {
         self.write("registries.conf", text);
     }
 
+    /// Fills a registry with the sample.
+    pub(crate) fn push_sample(&self, registry: &str) {
+        let store = sample().to_str().unwrap();
+        self.run(&["precache", "push", "-f", store, registry])
+            .expect(0);
+    }
+
     /// A copy of the sample's store without one blob.
     pub(crate) fn damaged(&self) -> PathBuf {
         let copy = self.path("registry");

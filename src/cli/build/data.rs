@@ -9,6 +9,7 @@ use crate::cli::imageset::resolve::{Wanted, create_dir, read_lock, resolve};
 use crate::cli::precache::Precache;
 use crate::cli::precache::download::{Download, write_image_set};
 use crate::cli::precache::finish::file_target;
+use crate::cli::precache::published;
 use crate::cli::{Command, parse};
 use crate::config::factory::{Factory, ImageSetSource};
 use crate::inventory::lock::Inventory;
@@ -72,8 +73,14 @@ impl Data {
             return Ok(());
         }
         let source = self.flags.flags.registries.client()?;
-        let work = resolve(&self.wanted, &source, &self.flags.flags, context);
-        self.inventory = Some(block_on(work)?.inventory);
+        let (wanted, flags) = (&self.wanted, &self.flags.flags);
+        let found = block_on(async {
+            match published::look(context, flags, wanted, &source).await {
+                Some(inventory) => Ok(inventory),
+                None => Ok::<_, Failure>(resolve(wanted, &source, flags, context).await?.inventory),
+            }
+        });
+        self.inventory = Some(found?);
         self.count()
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::data::{self, Data};
 use super::disks::{self, State};
-use super::report::{InventoryReport, Report};
+use super::report::{InventoryReport, PushReport, Report};
 use super::run::{Confirmed, fits};
 use super::watch::Watch;
 use super::{isos, lines};
@@ -64,6 +64,7 @@ impl<'a> Job<'a> {
     /// What a step says.
     pub(super) fn run(mut self, data: Data) -> Result<(), Failure> {
         let digest = self.inventory(data)?;
+        self.push(&digest)?;
         self.disks(&digest)?;
         let factory = self.factory;
         match &factory.iso {
@@ -148,8 +149,29 @@ impl<'a> Job<'a> {
             disks.any(|disk| disks::name(factory, disk) == target)
         };
         self.report.disks.retain(|disk| named(&disk.target));
+        let wanted = |target: &String| factory.download.all("push").any(|t| t.value == *target);
+        self.report.pushed.retain(|past| wanted(&past.target));
         self.report.write(&factory.report)?;
         Ok(digest)
+    }
+
+    fn push(&mut self, digest: &Digest) -> Result<(), Failure> {
+        let factory = self.factory;
+        for target in factory.download.all("push").map(|target| &target.value) {
+            if self.report.is_pushed(target, digest) {
+                self.skip("push", target.clone(), "pushed by an earlier run");
+                continue;
+            }
+            self.report.pushed.retain(|old| old.target != *target);
+            let line = lines::push(factory, target);
+            self.step(("push", target.clone()), false, line)?;
+            self.report.pushed.push(PushReport {
+                target: target.clone(),
+                inventory: digest.clone(),
+            });
+            self.report.write(&factory.report)?;
+        }
+        Ok(())
     }
 
     fn disks(&mut self, digest: &Digest) -> Result<(), Failure> {

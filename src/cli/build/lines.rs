@@ -25,6 +25,22 @@ pub(super) fn inventory(factory: &Factory) -> Vec<String> {
     line
 }
 
+/// `precache push` into a registry, reached as the download's are.
+pub(super) fn push(factory: &Factory, target: &str) -> Vec<String> {
+    const SHARED: [&str; 4] = [
+        "--authfile=",
+        "--registries-conf=",
+        "--cert-dir=",
+        "--tls-verify=",
+    ];
+    let mut line = words(&["precache", "push"]);
+    line.push(format!("--folder={}", folder(factory)));
+    let flags = factory.download.flags(Section::Download).into_iter();
+    line.extend(flags.filter(|flag| SHARED.iter().any(|start| flag.starts_with(start))));
+    line.push(target.to_owned());
+    line
+}
+
 /// `precache partition` of a disk; it was confirmed before.
 pub(super) fn partition(disk: &Disk) -> Vec<String> {
     let mut line = words(&["precache", "partition"]);

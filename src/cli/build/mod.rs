@@ -1,7 +1,7 @@
 //! `snoforge build -f factory.yaml`: the whole job, resumed wherever it stopped; `check` and `schema` beside it.
 //!
 //! ```text
-//! factory.yaml → check → plan (shown) → inventory → download → data disks → ISOs → report.json
+//! factory.yaml → check → plan (shown) → inventory → download → push → data disks → ISOs → report.json
 //! ```
 //!
 //! Each step is the command line of an existing verb, run in this process: its errors, its progress and its way to go on are its

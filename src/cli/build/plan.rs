@@ -23,6 +23,8 @@ pub(super) struct Facts<'a> {
     pub complete: bool,
     /// Bytes to fetch.
     pub missing: u64,
+    /// Whether the inventory was pushed to a registry.
+    pub pushed: &'a dyn Fn(&str) -> bool,
     /// State of each disk.
     pub disks: &'a [State],
     /// The boot media.
@@ -60,6 +62,8 @@ pub(super) struct Step {
 /// All steps, in order.
 pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
     let mut steps = vec![inventory(facts), download(facts)];
+    let targets = facts.factory.download.all("push");
+    steps.extend(targets.map(|target| push(facts, &target.value)));
     let disks = facts.factory.disks.iter().zip(facts.disks);
     steps.extend(disks.flat_map(|(disk, state)| one_disk(facts, disk, state)));
     steps.extend(facts.isos.as_ref().and_then(|isos| boot_media(facts, isos)));
@@ -94,11 +98,34 @@ fn download(facts: &Facts<'_>) -> Step {
     let bytes = facts.summary.map(|_| facts.missing);
     Step {
         name: "download",
-        what: format!("to {}", lines::folder(factory)),
+        what: format!("to {}{}", lines::folder(factory), mirrors(factory)),
         bytes,
         seconds: bytes.map(|bytes| bytes.div_ceil(rate.max(1))),
         done: facts.complete.then(|| "everything is there".to_owned()),
         command: Some(lines::shown(&lines::download(factory))),
+    }
+}
+
+/// Which registries are asked first.
+fn mirrors(factory: &Factory) -> String {
+    let mirrors = factory.download.all("mirrors").map(|m| m.value.as_str());
+    let mirrors: Vec<&str> = mirrors.collect();
+    if mirrors.is_empty() {
+        return String::new();
+    }
+    format!(", first from {}", mirrors.join(", "))
+}
+
+fn push(facts: &Facts<'_>, target: &str) -> Step {
+    let bytes = facts.summary.map(|summary| summary.disk_bytes);
+    let rate = facts.factory.rates.push.max(1);
+    Step {
+        name: "push",
+        what: format!("to {target}"),
+        bytes,
+        seconds: bytes.map(|bytes| bytes.div_ceil(rate)),
+        done: (facts.pushed)(target).then(|| "pushed by an earlier run".to_owned()),
+        command: Some(lines::shown(&lines::push(facts.factory, target))),
     }
 }
 

@@ -4,6 +4,7 @@
 //! { "format": 1, "created": "2026-11-20T10:00:00Z", "tool": "snoforge 0.1.0", "complete": true,
 //!   "inventory": {"digest": "sha256:…", "releases": […], "images": 190, "blobs": 564, "fetchBytes": 0, "diskBytes": 0,
 //!                 "groups": {"ai": {"images": 9, "bytes": 0}, "ocp": {…}}},
+//!   "pushed": [{"target": "registry.lan:5000/ocp", "inventory": "sha256:…"}],
 //!   "disks": [{"target": "serial=…", "partition": "GUID", "label": "data", "sizeGib": 298, "inventory": "sha256:…"}],
 //!   "isos": {"inputs": "sha256:…", "list": "sha256:…", "useBefore": "…", "sites": [{"hostname", "iso", "size", "sha256", "kargs", "useBefore"}]} }
 //! ```
@@ -35,6 +36,8 @@ pub(super) struct Report {
     pub tool: String,
     pub complete: bool,
     pub inventory: Option<InventoryReport>,
+    #[serde(default)]
+    pub pushed: Vec<PushReport>,
     pub disks: Vec<DiskReport>,
     pub isos: Option<IsosReport>,
 }
@@ -57,6 +60,13 @@ pub(super) struct InventoryReport {
 pub(super) struct GroupReport {
     pub images: usize,
     pub bytes: u64,
+}
+
+/// A registry that every image was pushed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PushReport {
+    pub target: String,
+    pub inventory: Digest,
 }
 
 /// A data disk or an image file that was filled.
@@ -103,6 +113,7 @@ impl Default for Report {
             tool: concat!("snoforge ", env!("CARGO_PKG_VERSION")).to_owned(),
             complete: false,
             inventory: None,
+            pushed: Vec::new(),
             disks: Vec::new(),
             isos: None,
         }
@@ -144,6 +155,12 @@ impl Report {
             fs_err::create_dir_all(parent)?;
         }
         Ok(atomic::write(path, format!("{text}\n").as_bytes())?)
+    }
+
+    /// Whether this inventory was pushed to a registry.
+    pub(super) fn is_pushed(&self, target: &str, inventory: &Digest) -> bool {
+        let mut pushed = self.pushed.iter();
+        pushed.any(|past| past.target == target && past.inventory == *inventory)
     }
 
     /// What is known of a disk that was filled with this inventory.

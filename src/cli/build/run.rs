@@ -64,6 +64,7 @@ pub(super) fn build(
         locked: data.locked,
         complete: data.complete,
         missing: data.missing,
+        pushed: &|target| digest.as_ref().is_some_and(|d| report.is_pushed(target, d)),
         disks: &states,
         isos: factory
             .iso

@@ -8,6 +8,7 @@ use clap::Args;
 use super::cached::Cached;
 use super::finish;
 use super::plan::expected;
+use super::published;
 use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::exit::{Categorised, Exit, Failure};
 use crate::cli::imageset::resolve::{
@@ -45,7 +46,7 @@ pub(crate) struct Download {
     /// Write DIR/imageset.yaml and stop.
     #[arg(long, conflicts_with = "mapping")]
     pub generate_imageset: bool,
-    /// Resolve again although nothing changed: tags and channels may have moved.
+    /// Resolve again although nothing changed, here or on a mirror: tags and channels may have moved.
     #[arg(long)]
     pub refresh: bool,
     /// Remove what the inventory no longer names when everything is there.
@@ -124,8 +125,8 @@ impl Download {
         }
         let wanted = self.wanted(context, &config)?;
         let source = self.flags.registries.client()?;
-        let resolved = block_on(resolve(&wanted, &source, &self.flags, context))?;
-        crate::cli::imageset::resolve::report(context, &resolved.inventory)
+        let inventory = block_on(self.answer(context, &wanted, (&source, &source)))?;
+        crate::cli::imageset::resolve::report(context, &inventory)
     }
 
     async fn fill(
@@ -139,7 +140,7 @@ impl Download {
         let source: Arc<dyn ImageSource> =
             Arc::new(Cached::new(store.clone(), Arc::clone(&client)));
         let inventory = tokio::select! {
-            inventory = self.inventory(context, wanted, store, source.as_ref()) => inventory?,
+            inventory = self.inventory(context, wanted, store, (source.as_ref(), &client)) => inventory?,
             () = cancel.cancelled() => return Err(finish::interrupted(&self.folder)),
         };
         context.say(&figures(&Summary::of(&inventory)));
@@ -163,13 +164,13 @@ impl Download {
         finish::report(context, self, &summary)
     }
 
-    /// The lock: the one in the directory when it answers the same question, else a new one, written with its views.
+    /// The lock: the one in the directory or else of a mirror when it answers the same question, else a new one, written with its views.
     async fn inventory(
         &self,
         context: &Context,
         wanted: &Wanted,
         store: &Store,
-        source: &dyn ImageSource,
+        sources: (&dyn ImageSource, &Client),
     ) -> Result<Inventory, Failure> {
         if !self.refresh
             && let Some(known) = read_lock(&store.root().join("inventory.json"))
@@ -182,8 +183,24 @@ impl Download {
             );
             return Ok(known);
         }
+        let inventory = self.answer(context, wanted, sources).await?;
+        write(store.root(), inventory, wanted.image_set())
+    }
+
+    /// What a mirror has been given, or else what the registries say.
+    async fn answer(
+        &self,
+        context: &Context,
+        wanted: &Wanted,
+        (source, client): (&dyn ImageSource, &Client),
+    ) -> Result<Inventory, Failure> {
+        if !self.refresh
+            && let Some(found) = published::look(context, &self.flags, wanted, client).await
+        {
+            return Ok(found);
+        }
         let resolved = resolve(wanted, source, &self.flags, context).await?;
-        write(store.root(), resolved.inventory, wanted.image_set())
+        Ok(resolved.inventory)
     }
 }
 

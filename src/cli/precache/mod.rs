@@ -11,6 +11,7 @@ pub(super) mod finish;
 pub(super) mod partition;
 mod place;
 pub(super) mod plan;
+pub(in crate::cli) mod published;
 mod push;
 pub(super) mod serve;
 

@@ -71,6 +71,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A rate, as `20M` or `200mbit`.
     Rate,
+    /// A place in a registry: `host[:port][/path]`.
+    Registry,
+    /// A registry to pull from first: the same, or a map of `source` and `mirror`; read as `[SOURCE=]REGISTRY`.
+    Mirror,
 }
 
 /// One field.
@@ -117,12 +121,12 @@ const fn list(
     one
 }
 
-use Kind::{Bool, Choice, Path, Rate, Switch, Text, Version, Whole};
+use Kind::{Bool, Choice, Mirror, Path, Rate, Registry, Switch, Text, Version, Whole};
 use Section::{Disk, Download, Iso, Rates, Release};
 
 /// All fields.
 #[rustfmt::skip]
-pub const FIELDS: [Field; 58] = [
+pub const FIELDS: [Field; 61] = [
     field(Release, ("version", "release"), Version, "OpenShift release."),
     list(Release, ("arch", "arch"), Choice(&["amd64", "arm64", "ppc64le", "s390x", "multi"]), "Architectures; without it the image set's, else amd64."),
     field(Release, ("allArch", "all-arch"), Switch, "Take every architecture of each image."),
@@ -145,6 +149,8 @@ pub const FIELDS: [Field; 58] = [
     list(Download, ("rootfsUrl", "rootfs-url"), Text, "Files to download into FOLDER/files (the RHCOS rootfs)."),
     field(Download, ("authfile", "authfile"), Path, "Credentials; without it the places where podman and skopeo look."),
     field(Download, ("registriesConf", "registries-conf"), Path, "registries.conf (version 2) with mirrors."),
+    list(Download, ("mirrors", "mirror"), Mirror, "Registries to pull from first, before those of registriesConf; `push` of another bench fills them."),
+    list(Download, ("push", ""), Registry, "Registries to push every image to when the download is done."),
     field(Download, ("certDir", "cert-dir"), Path, "Directory with a private CA and client certificates."),
     field(Download, ("tlsVerify", "tls-verify"), Bool, "Require HTTPS with a valid certificate."),
     field(Download, ("limitRate", "limit-rate"), Rate, "Cap on the download rate."),
@@ -184,5 +190,6 @@ pub const FIELDS: [Field; 58] = [
 
     field(Rates, ("download", ""), Rate, "Of the registry or the mirror; 100mbit when it is not said."),
     field(Rates, ("disk", ""), Rate, "Of a data disk, written or read; 100M when it is not said."),
+    field(Rates, ("push", ""), Rate, "Of a registry that is pushed to; 100M when it is not said."),
     field(Rates, ("iso", ""), Rate, "Of ISOs, copied and hashed; 500M when it is not said."),
 ];

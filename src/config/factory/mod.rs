@@ -5,14 +5,14 @@
 //! kind: Factory
 //! release:  {version: 4.13.1, acmVersion: 2.7.4, mceVersion: 2.2.4}
 //! imageset: imageset.yaml          # or one written here; without it, made of `release`
-//! download: {folder: data}
+//! download: {folder: data, mirrors: [registry.lan:5000/ocp]}
 //! disks:    [{device: serial=…, size: 298}, {image: out/data.img}]
 //! iso:      {live: rhcos-live.iso, ignition: bip.ign, sites: sites.csv, out: isos}
 //! rates:    {download: 100mbit}    # what the plan's times are estimated from
 //! report:   report.json
 //! ```
 //!
-//! Every field but `imageset`, `sites`, `rates` and `report` is a flag of an existing verb, in [`FIELDS`]. Paths are relative to the
+//! Every field but `imageset`, `push`, `sites`, `rates` and `report` is a flag of an existing verb, in [`FIELDS`]. Paths are relative to the
 //! file. Reading is strict: an unknown or repeated key, a value of another kind, nothing where something is needed; everything that
 //! is wrong is told at once, with line and column. What needs other files or rooms (the image set named, sites, disks) is checked by
 //! whoever reads those. This module reads no files.
@@ -132,6 +132,8 @@ pub struct Rates {
     pub download: u64,
     /// Of a data disk, in one direction.
     pub disk: u64,
+    /// Of a registry that is pushed to.
+    pub push: u64,
     /// Of ISOs.
     pub iso: u64,
 }

@@ -10,7 +10,7 @@ use super::{
     Target, Values, beside, made,
 };
 use crate::config::model::{At, Located};
-use crate::config::yaml::{self, Document, Entry, Node, Value};
+use crate::config::yaml::{self, Document, Entry, Kind as Scalar, Node, Value};
 use crate::config::{Finding, nearest};
 
 /// Keys of the whole file.
@@ -25,6 +25,9 @@ pub(super) const KEYS: [&str; 9] = [
     "rates",
     "report",
 ];
+
+/// Keys of a mirror that has a source, in the order of the flag.
+const MIRROR: [&str; 2] = ["source", "mirror"];
 
 /// What only an image set of our own is made of.
 const TEMPLATE_ONLY: [&str; 4] = [
@@ -104,6 +107,7 @@ impl Reader<'_> {
             rates: Rates {
                 download: rates.rate("download", 12_500_000),
                 disk: rates.rate("disk", 100 << 20),
+                push: rates.rate("push", 100 << 20),
                 iso: rates.rate("iso", 500 << 20),
             },
             report: beside(self.file, &report?),
@@ -194,6 +198,15 @@ impl Reader<'_> {
     fn scalar(&mut self, field: &Field, node: &Node) -> Option<Located<String>> {
         let read = match &node.value {
             Value::Scalar { text, kind } => value(field.kind, text, *kind),
+            Value::Map(_) if field.kind == Kind::Mirror => {
+                self.known(node, &MIRROR);
+                let text = |key| match &node.get(key)?.value.value {
+                    Value::Scalar { text, .. } => Some(text.as_str()),
+                    _ => None,
+                };
+                let words = MIRROR.map(|key| text(key).unwrap_or_default());
+                value(field.kind, &words.join("="), Scalar::Text)
+            }
             _ => Err(expected(field.kind)),
         };
         match read {

@@ -76,6 +76,12 @@ fn path() -> Value {
     kind(Kind::Path)
 }
 
+/// A first part without dot and port would be a path in docker.io.
+fn registry(before: &str) -> Value {
+    let pattern = format!("^{before}(http://)?(localhost|[^/= ]*[.:A-Z][^/= ]*)(/[^=: ]*)?$");
+    json!({"type": "string", "pattern": pattern})
+}
+
 fn kind(kind: Kind) -> Value {
     match kind {
         Kind::Text => json!({"type": ["string", "number"], "minLength": 1}),
@@ -84,6 +90,13 @@ fn kind(kind: Kind) -> Value {
         Kind::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::Switch | Kind::Bool => json!({"type": "boolean"}),
         Kind::Choice(words) => json!({"enum": words}),
+        Kind::Registry => registry(""),
+        Kind::Mirror => json!({"oneOf": [registry("([^=]+=)?"), {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["source", "mirror"],
+            "properties": {"source": registry(""), "mirror": registry("")},
+        }]}),
         Kind::Rate => json!({
             "type": ["string", "number"],
             "exclusiveMinimum": 0,

@@ -51,7 +51,7 @@ fn little_is_needed() {
 }
 
 /// What stands below the header, and what is said of it.
-const WRONG: [(&str, &str); 17] = [
+const WRONG: [(&str, &str); 19] = [
     ("@isos: {}\n", "f:5:1: unknown field `isos`"),
     ("@kind: Factory\n", "f:5:1: the key `kind` is there already"),
     (
@@ -69,6 +69,14 @@ const WRONG: [(&str, &str); 17] = [
     (
         "release: {mapping: m}\ndownload: {}\n",
         "f:4:11: `download.folder` is missing",
+    ),
+    (
+        "release: {mapping: m}\ndownload: {folder: d, mirrors: [lan:5000, lan/ocp]}\n",
+        "f:4:43: `mirrors` is not a registry host[:port][/path], or a map of `source` and `mirror`",
+    ),
+    (
+        "release: {mapping: m}\ndownload: {folder: d, mirrors: [{source: q.io, miror: lan:5000}]}\n",
+        "f:4:48: unknown field `miror`",
     ),
     ("@disks: [{device: sda}]\n", "f:5:18: `sda` is no disk"),
     (

@@ -3,6 +3,7 @@
 use super::Kind;
 use crate::config::rate;
 use crate::config::yaml::Kind as Scalar;
+use crate::oci::{Location, Mirror};
 
 /// The value's text when it is of this kind; else what is expected.
 pub(super) fn value(kind: Kind, text: &str, scalar: Scalar) -> Result<String, String> {
@@ -29,6 +30,8 @@ pub(super) fn value(kind: Kind, text: &str, scalar: Scalar) -> Result<String, St
         }
         Kind::Choice(words) => scalar == Scalar::Text && words.contains(&text),
         Kind::Rate => plain && rate(text).is_ok(),
+        Kind::Registry => scalar == Scalar::Text && text.parse::<Location>().is_ok(),
+        Kind::Mirror => scalar == Scalar::Text && text.parse::<Mirror>().is_ok(),
     };
     if good {
         Ok(text.to_owned())
@@ -46,6 +49,10 @@ pub(super) fn expected(kind: Kind) -> String {
         Kind::Whole { min, max } => format!("a whole number from {min} to {max}"),
         Kind::Switch | Kind::Bool => "true or false".to_owned(),
         Kind::Choice(words) => format!("one of {}", words.join(", ")),
+        Kind::Registry => "a registry host[:port][/path]".to_owned(),
+        Kind::Mirror => {
+            "a registry host[:port][/path], or a map of `source` and `mirror`".to_owned()
+        }
         Kind::Rate => "a rate such as 20M or 200mbit".to_owned(),
     }
 }
