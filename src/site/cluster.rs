@@ -11,8 +11,8 @@ use super::name::{Hostname, label_fault};
 
 /// RFC 1035 section 2.3.4.
 const MAX_NAME: usize = 253;
-/// The longest name below a cluster's domain that a machine must resolve; routes add more.
-const LONGEST: &str = "alertmanager-main-openshift-monitoring.apps..";
+/// The longest name below a cluster's domain that every cluster has ([`super::dns::ROUTES`]), with both dots.
+const LONGEST: &str = "prometheus-k8s-federate-openshift-monitoring.apps..";
 
 /// Name and base domain: the API is `api.NAME.DOMAIN`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

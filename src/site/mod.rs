@@ -16,6 +16,7 @@
 
 mod address;
 mod cluster;
+pub mod dns;
 mod error;
 mod kargs;
 mod keyfile;

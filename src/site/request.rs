@@ -245,7 +245,7 @@ fn reachable(addresses: &[Address], nameserver: IpAddr) -> Result<(), Error> {
 }
 
 /// At most one of each family.
-fn distinct(field: Field, addresses: impl Iterator<Item = IpAddr>) -> Result<(), Error> {
+pub(super) fn distinct(field: Field, addresses: impl Iterator<Item = IpAddr>) -> Result<(), Error> {
     let mut seen = [false, false];
     for address in addresses {
         let [v4, v6] = &mut seen;
