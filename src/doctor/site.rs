@@ -128,26 +128,7 @@ fn card(card: &Card) -> Row {
     let object = card.mac.as_ref().map(|mac| format!("mac={mac}"));
     let object = object.or_else(|| card.name.clone()).unwrap_or_default();
     if let Some(seen) = &card.seen {
-        let is_it = |(name, mac): &&(String, String)| match &card.mac {
-            Some(wanted) => mac.eq_ignore_ascii_case(wanted),
-            None => Some(name) == card.name.as_ref(),
-        };
-        if let Some((name, mac)) = seen.iter().find(is_it) {
-            return Row::pass(
-                "interface",
-                object,
-                format!("the machine has it: {name}, {mac}"),
-            );
-        }
-        let all: Vec<String> = seen.iter().map(|(n, m)| format!("{n} ({m})")).collect();
-        let message = format!("the machine has none of that name: {}", all.join(", "));
-        let cure = "name one of those as `interface`, or write mac=…";
-        return Row::new(
-            Outcome::Fail,
-            "interface",
-            object,
-            Fault::new(message, cure),
-        );
+        return compared(card, object, seen);
     }
     let Some(name) = card.name.as_deref().filter(|_| card.mac.is_none()) else {
         return Row::pass(
@@ -189,6 +170,30 @@ fn card(card: &Card) -> Row {
             "compare with `ip -br link` on the machine, or write mac=…",
         ),
     }
+}
+
+/// With the cards that the machine has.
+fn compared(card: &Card, object: String, seen: &[(String, String)]) -> Row {
+    let is_it = |(name, mac): &&(String, String)| match &card.mac {
+        Some(wanted) => mac.eq_ignore_ascii_case(wanted),
+        None => Some(name) == card.name.as_ref(),
+    };
+    if let Some((name, mac)) = seen.iter().find(is_it) {
+        return Row::pass(
+            "interface",
+            object,
+            format!("the machine has it: {name}, {mac}"),
+        );
+    }
+    let all: Vec<String> = seen.iter().map(|(n, m)| format!("{n} ({m})")).collect();
+    let message = format!("the machine has none of that name: {}", all.join(", "));
+    let cure = "name one of those as `interface`, or write mac=…";
+    Row::new(
+        Outcome::Fail,
+        "interface",
+        object,
+        Fault::new(message, cure),
+    )
 }
 
 fn is_number(text: &str) -> bool {

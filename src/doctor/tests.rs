@@ -1,3 +1,4 @@
+use super::Filesystem::{Fat, Local, Memory, Network};
 use super::*;
 
 fn text(row: &Row) -> String {
@@ -50,7 +51,6 @@ fn room() {
         .remove(0);
         (row.outcome, row.message)
     };
-    use Filesystem::{Fat, Local, Memory, Network};
     let data = |kind, free, needed| place(Role::Data, kind, free, needed, None);
     assert_eq!(data(Local, 120, None).0, Outcome::Pass);
     assert_eq!(data(Local, 50, None).0, Outcome::Warning);

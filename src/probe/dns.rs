@@ -57,7 +57,7 @@ pub fn lookup(
     let mut answer = over_udp(server, &query, patience)?;
     if parsed(server, &answer)?.has_flags(PacketFlag::TRUNCATION) {
         answer = over_tcp(server, &query, patience)
-            .map_err(|source| Error::socket(server, source, patience.as_secs()))?;
+            .map_err(|source| Error::socket(&server, source, patience.as_secs()))?;
         if !answers(&query, &answer) {
             return Err(garbled(server, "it answers another question"));
         }
@@ -81,7 +81,7 @@ fn query(name: &str, family: Family) -> Result<Vec<u8>, Error> {
 }
 
 fn over_udp(server: SocketAddr, query: &[u8], patience: Duration) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::socket(server, source, patience.as_secs());
+    let failed = |source| Error::socket(&server, source, patience.as_secs());
     let any: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -56,7 +56,7 @@ pub enum Error {
 
 impl Error {
     /// Of a socket; running out of time is silence.
-    pub(super) fn socket(server: impl ToString, source: io::Error, seconds: u64) -> Self {
+    pub(super) fn socket(server: &impl ToString, source: io::Error, seconds: u64) -> Self {
         let server = server.to_string();
         match source.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent { server, seconds },

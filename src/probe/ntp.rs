@@ -39,7 +39,7 @@ pub fn time(
     now: &dyn Fn() -> Duration,
     patience: Duration,
 ) -> Result<Time, Error> {
-    let failed = |source| Error::socket(server, source, patience.as_secs());
+    let failed = |source| Error::socket(&server, source, patience.as_secs());
     let any: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

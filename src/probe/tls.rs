@@ -38,7 +38,7 @@ pub fn certificate(host: &str, port: u16, patience: Duration) -> Result<Shown, E
         reason,
     };
     let failed =
-        |source: io::Error| Error::socket(format!("{host}:{port}"), source, patience.as_secs());
+        |source: io::Error| Error::socket(&format!("{host}:{port}"), source, patience.as_secs());
     let mut stream = connect(host, port, patience)?;
     stream.set_read_timeout(Some(patience)).map_err(failed)?;
     stream.set_write_timeout(Some(patience)).map_err(failed)?;

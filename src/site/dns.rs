@@ -9,8 +9,8 @@
 //!
 //! The host's own name is its host name when that has dots; else it is below the cluster's domain, and a host that is called as its
 //! cluster (the usual case) is that domain itself. Order: as above, IPv4 before IPv6 as the site has them. [`Format::Bind`] is master
-//! file syntax (RFC 1035 section 5), to be put into existing zones: neither SOA nor NS. [`Format::Dnsmasq`] is dnsmasq.conf, as the
-//! field's own script has it (`crate::seed`), with `local=` so that a name server above is never asked. [`Format::Hosts`] is
+//! file syntax (RFC 1035 section 5), to be put into existing zones: neither SOA nor NS. [`Format::Dnsmasq`] is dnsmasq.conf,
+//! with `local=` so that a name server above is never asked. [`Format::Hosts`] is
 //! hosts(5), which has no wildcards: it names [`ROUTES`] instead.
 
 use std::fmt::Write as _;
@@ -229,17 +229,18 @@ fn bind(sites: &[Names]) -> String {
     text
 }
 
+/// `host-record` where there is no wildcard: with `address` dnsmasq 2.90 says NXDOMAIN of a name that has addresses of the other
+/// family only, and some resolvers then take the name for absent. The first one of an address gives its PTR.
 fn dnsmasq(site: &Names) -> String {
     let full = site.cluster.full();
+    let addresses: Vec<String> = site.addresses.iter().map(ToString::to_string).collect();
     let mut text = format!("# {full}\nlocal=/{full}/\n");
-    for prefix in ["apps", "api-int", "api"] {
-        for address in &site.addresses {
-            let _ = writeln!(text, "address=/{prefix}.{full}/{address}");
-        }
+    let shared = ["api", "api-int"].map(|prefix| site.below(prefix));
+    for name in site.host().into_iter().chain(shared) {
+        let _ = writeln!(text, "host-record={name},{}", addresses.join(","));
     }
-    if let Some(host) = site.host() {
-        let addresses: Vec<String> = site.addresses.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "host-record={host},{}", addresses.join(","));
+    for address in &addresses {
+        let _ = writeln!(text, "address=/apps.{full}/{address}");
     }
     text
 }

@@ -59,10 +59,7 @@ pub(in crate::cli) struct Needs {
 }
 
 /// Looks; asks no registry.
-///
-/// # Errors
-/// The file is not readable.
-pub(in crate::cli) fn needs(factory: &Factory) -> Result<Needs, Failure> {
+pub(in crate::cli) fn needs(factory: &Factory) -> Needs {
     let found = check::check(factory, Depth::Full);
     let data = Data::look(&Context::silent(), factory).ok();
     let report = Report::read(&factory.report).unwrap_or_default();
@@ -75,7 +72,7 @@ pub(in crate::cli) fn needs(factory: &Factory) -> Result<Needs, Failure> {
         .collect();
     let asks = |key: &str| factory.release.text(key).is_none();
     let from_set = asks("mapping");
-    Ok(Needs {
+    Needs {
         images: data.as_ref().map(images).unwrap_or_default(),
         graph: known.is_none() && from_set && asks("graph") && asks("image"),
         signatures: known.is_none() && from_set && !factory.release.is_on("ignoreReleaseSignature"),
@@ -108,7 +105,7 @@ pub(in crate::cli) fn needs(factory: &Factory) -> Result<Needs, Failure> {
             .map(|flags| flags.flags.registries.clone()),
         errors: found.errors,
         warnings: found.warnings,
-    })
+    }
 }
 
 fn missing(data: &Data) -> Option<(u64, u64)> {

@@ -69,7 +69,7 @@ impl Doctor {
 
     fn job(&self) -> Result<Vec<Row>, Failure> {
         let needs = match &self.file {
-            Some(file) => Some(needs(&factory_at(file)?)?),
+            Some(file) => Some(needs(&factory_at(file)?)),
             None => None,
         };
         let mut rows = needs.as_ref().map(file_rows).unwrap_or_default();

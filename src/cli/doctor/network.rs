@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::fault;
 use super::proxy::Proxies;
 use crate::cli::build::{Needs, usual_images};
 use crate::cli::context::{env, today};
-use crate::cli::exit::Failure;
 use crate::cli::global::RegistryFlags;
 use crate::doctor::{self, Fault, Login, Met, Outcome, Row, Service, Source, State, Verdict};
 use crate::oci::{Reference, SourceError, SourceErrorKind};
@@ -361,10 +359,16 @@ fn broken(error: &remote::Error) -> Row {
     Row::new(Outcome::Fail, "configuration", "registries", fault)
 }
 
+/// The reason alone: the row names the server.
 fn said(error: SourceError) -> Fault {
-    let detail = error.detail.clone();
-    let told = fault(Failure::from(error));
-    Fault::new(detail, told.cure)
+    let cure = match error.kind {
+        SourceErrorKind::Unavailable => {
+            "check the cable, DNS, the firewall, and whether a proxy is needed (HTTPS_PROXY)"
+                .to_owned()
+        }
+        _ => String::new(),
+    };
+    Fault::new(error.detail, error.hint.unwrap_or(cure))
 }
 
 fn name_and_port(host: &str) -> (String, u16) {

@@ -60,7 +60,7 @@ async fn reach(uri: Uri) -> Option<Fault> {
     let port = uri.port_u16()?;
     let asked = tokio::task::spawn_blocking(move || probe::connect(&host, port, PATIENCE));
     let error = asked.await.ok()?.err()?;
-    let reason = std::error::Error::source(&error).map(|e| crate::io::root_text(e));
+    let reason = std::error::Error::source(&error).map(crate::io::root_text);
     let reason = reason.map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"));
     let cure =
         "correct HTTPS_PROXY, or unset it; NO_PROXY names the hosts that are asked without it";

@@ -215,7 +215,7 @@ fn ask(server: SocketAddr, name: &str, family: Family) -> Answer {
 }
 
 fn fault_of(error: &probe::Error) -> Fault {
-    let reason = std::error::Error::source(error).map(|e| root_text(e));
+    let reason = std::error::Error::source(error).map(root_text);
     let message = match reason {
         Some(reason) => format!("{error}: {reason}"),
         None => error.to_string(),
