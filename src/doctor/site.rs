@@ -53,10 +53,9 @@ pub fn lookups(lookups: &[Lookup]) -> Vec<Row> {
         let judged =
             |outcome, message: String| Row::new(outcome, "name", name, Fault::new(message, &cure));
         match &lookup.answer {
-            Ok(found) if found.is_empty() => judged(
-                wrong,
-                format!("{server} knows no address of that family, not {expected}"),
-            ),
+            Ok(found) if found.is_empty() => {
+                judged(wrong, format!("{server} has that name without {expected}"))
+            }
             Ok(found) if found.iter().any(|a| !lookup.expected.contains(a)) => judged(
                 wrong,
                 format!("{server} says {}, not {expected}", list(found)),
