@@ -9,6 +9,7 @@
 //!                                │          │            └→ store::export
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
+//! probe, remote, disk, site → cli::doctor → doctor::Facts → rows with cures
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
 //! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight, events → seed::imaging; remote → seed::image; remote | store → seed::restore; cluster → install::Watch
 //! ```
@@ -16,9 +17,9 @@
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
-//! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
+//! | 5 | [`ui`], [`fetch`], [`node`], [`doctor`] | stages (`ui` uses `progress` only) |
 //! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`], [`install`] | derived artefacts |
-//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`], [`objects`] | one mechanism or format each |
+//! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`], [`objects`], [`probe`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
 //! | 1 | [`oci`], [`progress`] | vocabulary, no I/O |
 //!
@@ -29,6 +30,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod disk;
+pub mod doctor;
 pub mod exec;
 pub mod fetch;
 pub mod ignition;
@@ -40,6 +42,7 @@ pub mod node;
 pub mod objects;
 pub mod oci;
 pub mod osimage;
+pub mod probe;
 pub mod progress;
 pub mod remote;
 pub mod seed;

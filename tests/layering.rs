@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 fn layers() -> BTreeMap<&'static str, u8> {
     let rows: [(u8, &[&str]); 6] = [
         (6, &["cli", "demo"]),
-        (5, &["ui", "fetch", "node"]),
+        (5, &["ui", "fetch", "node", "doctor"]),
         (
             4,
             &["inventory", "iso", "site", "seed", "osimage", "install"],
@@ -18,7 +18,7 @@ fn layers() -> BTreeMap<&'static str, u8> {
         (
             3,
             &[
-                "config", "ignition", "remote", "store", "disk", "cluster", "objects",
+                "config", "ignition", "remote", "store", "disk", "cluster", "objects", "probe",
             ],
         ),
         (2, &["io", "exec"]),

@@ -6,6 +6,7 @@ mod confirm;
 mod context;
 mod demo;
 mod disk;
+mod doctor;
 mod exit;
 mod findings;
 mod global;
@@ -20,6 +21,7 @@ mod osimage;
 mod precache;
 mod registry;
 mod seed;
+mod site;
 mod values;
 
 use std::ffi::OsString;
@@ -74,10 +76,15 @@ enum Command {
     /// The installation of a machine: follow it from the workstation.
     #[command(subcommand)]
     Install(install::Install),
+    /// What a site needs besides its media: DNS records.
+    #[command(subcommand)]
+    Site(site::Site),
     /// The whole job from one factory.yaml: inventory, download, data disks, one ISO per site, report.
     Build(build::Build),
     /// Check a factory.yaml and everything it names, without root and without network.
     Check(build::Check),
+    /// Look at the machine and the network before the job begins: tools, disks, space, clock, logins, CA, proxy; each with its cure.
+    Doctor(Box<doctor::Doctor>),
     /// Print the JSON Schema of factory.yaml, or a template.
     Schema(build::Schema),
     /// Run the whole job on an embedded sample: no network, no root.
@@ -173,8 +180,10 @@ impl Command {
             Self::Disk(verb) => verb.run(context),
             Self::Osimage(verb) => verb.run(context),
             Self::Install(verb) => verb.run(context),
+            Self::Site(verb) => verb.run(context),
             Self::Build(args) => args.run(context),
             Self::Check(args) => args.run(context),
+            Self::Doctor(args) => args.run(context),
             Self::Schema(args) => args.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {

@@ -18,6 +18,11 @@ impl RegistryFlags {
     /// # Errors
     /// A file that was named is missing or wrong.
     pub(super) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(self.options())?)
+    }
+
+    /// What a client goes by.
+    pub(super) fn options(&self) -> Options {
         let environment = Environment {
             home: env_path("HOME"),
             xdg_runtime_dir: env_path("XDG_RUNTIME_DIR"),
@@ -26,7 +31,7 @@ impl RegistryFlags {
             uid: nix::unistd::getuid().as_raw(),
             ..Environment::default()
         };
-        let options = Options {
+        Options {
             environment,
             authfile: self.authfile.clone(),
             registries_conf: self.registries_conf.clone(),
@@ -37,8 +42,7 @@ impl RegistryFlags {
             jitter_seed: u64::from(std::process::id())
                 ^ jiff::Timestamp::now().as_microsecond().unsigned_abs(),
             ..Options::default()
-        };
-        Ok(Client::new(options)?)
+        }
     }
 
     /// Graphs and signatures through the client that these flags describe.

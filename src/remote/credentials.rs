@@ -16,6 +16,10 @@ use super::{Environment, Options};
 use crate::exec::{self, ExecError};
 use crate::io::root_text;
 
+mod logins;
+
+pub use logins::{Account, Login};
+
 /// The user name that says that the secret is an identity token (docker-credential-helpers).
 const TOKEN_USER: &str = "<token>";
 
@@ -64,6 +68,8 @@ struct AuthFile {
 struct Content {
     helpers: BTreeMap<String, String>,
     logins: BTreeMap<String, Credential>,
+    /// Keys without a login.
+    empty: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -237,17 +243,21 @@ struct Entry {
 
 fn parse(bytes: &[u8]) -> Result<Content, String> {
     let document: Document = serde_json::from_slice(bytes).map_err(|e| syntax(&e))?;
+    let (logins, empty) = decode(document.auths)?;
     Ok(Content {
         helpers: document.helpers,
-        logins: decode(document.auths)?,
+        logins,
+        empty,
     })
 }
 
 fn parse_legacy(bytes: &[u8]) -> Result<Content, String> {
     let auths: BTreeMap<String, Entry> = serde_json::from_slice(bytes).map_err(|e| syntax(&e))?;
+    let (logins, empty) = decode(auths)?;
     Ok(Content {
         helpers: BTreeMap::new(),
-        logins: decode(auths)?,
+        logins,
+        empty,
     })
 }
 
@@ -260,8 +270,12 @@ fn syntax(error: &serde_json::Error) -> String {
     )
 }
 
-fn decode(auths: BTreeMap<String, Entry>) -> Result<BTreeMap<String, Credential>, String> {
+type Logins = BTreeMap<String, Credential>;
+
+/// The logins, and the keys that have none.
+fn decode(auths: BTreeMap<String, Entry>) -> Result<(Logins, Vec<String>), String> {
     let mut logins = BTreeMap::new();
+    let mut empty = Vec::new();
     for (key, entry) in auths {
         if let Some(token) = entry.identitytoken.filter(|token| !token.is_empty()) {
             logins.insert(key, Credential::IdentityToken(Secret::new(token)));
@@ -276,10 +290,14 @@ fn decode(auths: BTreeMap<String, Entry>) -> Result<BTreeMap<String, Credential>
                 let password = Secret::new(password.trim_end_matches('\0'));
                 let user = user.to_owned();
                 logins.insert(key, Credential::Login { user, password });
+            } else {
+                empty.push(key);
             }
+        } else {
+            empty.push(key);
         }
     }
-    Ok(logins)
+    Ok((logins, empty))
 }
 
 impl Content {

@@ -21,6 +21,7 @@
 //! | `pull`, `blob`, `web` | manifests and tags, blob streams, plain documents |
 //! | `push` | copies an image into a registry, through the `oci_distribution` crate |
 //! | `probe` | whether an account may push |
+//! | `greet` | whether a registry answers, its clock, and what it says to the login |
 //!
 //! Invariants: a manifest is verified against the digest it was asked by; a blob stream is contiguous and has the declared
 //! length, its digest is the reader's business; `Authorization` never leaves the registry's own origin; a 401 is answered at
@@ -32,6 +33,7 @@ mod challenge;
 mod client;
 mod credentials;
 mod error;
+mod greet;
 mod host;
 mod itinerary;
 mod limit;
@@ -47,8 +49,9 @@ mod transport;
 mod web;
 
 pub use client::Client;
-pub use credentials::CredentialSource;
+pub use credentials::{Account, CredentialSource, Login};
 pub use error::Error;
+pub use greet::{Greeting, Visit};
 pub use options::{Environment, Options, RetryPolicy};
 pub use push::Pushed;
 pub use web::FileHead;

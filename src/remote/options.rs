@@ -33,6 +33,13 @@ pub struct Options {
     pub jitter_seed: u64,
 }
 
+impl Options {
+    /// The directory with the certificates of a host, when there is one.
+    pub fn certificate_directory(&self, host: &str) -> Option<PathBuf> {
+        super::tls::directory(self, host)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

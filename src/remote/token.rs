@@ -131,28 +131,29 @@ impl Wish<'_> {
 
     fn request(&self) -> RequestBuilder {
         let service = self.service.map(|service| ("service", service));
-        let scope = ("scope", self.scope);
+        // A login alone is tried without one.
+        let scope = (!self.scope.is_empty()).then_some(("scope", self.scope));
         match self.credential {
             Some((_, Credential::IdentityToken(token))) => {
                 let form = [
                     ("grant_type", "refresh_token"),
                     ("refresh_token", token.expose()),
                     ("client_id", "snoforge"),
-                    scope,
                 ];
-                let form: Vec<_> = form.into_iter().chain(service).collect();
+                let form: Vec<_> = form.into_iter().chain(scope).chain(service).collect();
                 self.http.post(self.realm.clone()).form(&form)
             }
             Some((_, Credential::Login { user, password })) => {
-                let query: Vec<_> = [("account", user.as_str()), scope]
+                let query: Vec<_> = [("account", user.as_str())]
                     .into_iter()
+                    .chain(scope)
                     .chain(service)
                     .collect();
                 let request = self.http.get(self.realm.clone()).query(&query);
                 request.basic_auth(user, Some(password.expose()))
             }
             None => {
-                let query: Vec<_> = [scope].into_iter().chain(service).collect();
+                let query: Vec<_> = scope.into_iter().chain(service).collect();
                 self.http.get(self.realm.clone()).query(&query)
             }
         }

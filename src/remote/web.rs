@@ -108,7 +108,7 @@ impl Client {
 
 impl Client {
     /// The server as a place: its gate is the one of a registry of that name.
-    fn web_place(&self, url: &str) -> Result<Place, Fault> {
+    pub(super) fn web_place(&self, url: &str) -> Result<Place, Fault> {
         let wrong = || Fault::config("not a URL with http or https and a host");
         let url: Url = url.parse().map_err(|_| wrong())?;
         let insecure = match url.scheme() {

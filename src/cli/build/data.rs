@@ -18,7 +18,8 @@ use crate::store::Store;
 /// The question, and the answer where it is known.
 pub(super) struct Data {
     flags: Box<Download>,
-    wanted: Wanted,
+    /// The question.
+    pub wanted: Wanted,
     /// What answers the question.
     pub inventory: Option<Inventory>,
     /// Whether it is the one in the data directory.

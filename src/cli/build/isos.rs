@@ -14,8 +14,8 @@ use crate::cli::{Command, parse};
 use crate::config::Finding;
 use crate::config::factory::{Factory, Iso, Kind, Section};
 use crate::oci::Digest;
-use crate::site::Site;
 use crate::site::list::{self, Listed};
+use crate::site::{Request, Site};
 
 /// The list that `iso build` writes.
 const LIST: &str = "sites.json";
@@ -25,6 +25,18 @@ const LIST: &str = "sites.json";
 /// # Errors
 /// Every finding of the list; not readable.
 pub(super) fn sites(factory: &Factory, iso: &Iso) -> Result<Listed, SitesError> {
+    sites_with(factory, iso, &Request::default())
+}
+
+/// [`sites`], with what `request` says of those that say nothing, nor the file.
+///
+/// # Errors
+/// As [`sites`].
+pub(super) fn sites_with(
+    factory: &Factory,
+    iso: &Iso,
+    request: &Request,
+) -> Result<Listed, SitesError> {
     let verb = match parse(&lines::isos(factory, iso)) {
         Ok(Command::Iso(verb)) => *verb,
         Ok(_) => return Err(Failure::new(Exit::Internal, "no ISOs").into()),
@@ -36,7 +48,8 @@ pub(super) fn sites(factory: &Factory, iso: &Iso) -> Result<Listed, SitesError> 
     let name = iso.sites.value.as_deref();
     let name = name.unwrap_or(Path::new(&factory.file));
     let text = read(name)?;
-    list::parse(&name.display().to_string(), &text, &flags.request()).map_err(SitesError::Found)
+    let request = flags.request().over(request);
+    list::parse(&name.display().to_string(), &text, &request).map_err(SitesError::Found)
 }
 
 /// Why there are no sites.

@@ -14,6 +14,7 @@ mod disks;
 mod isos;
 mod job;
 mod lines;
+mod needs;
 mod plan;
 mod report;
 mod run;
@@ -27,10 +28,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+pub(super) use needs::{Needs, needs, usual_images};
+
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::imageset::check::{findings_failure, read, row, told};
 use crate::config::factory::{self, Factory};
+use crate::site::Request;
+use crate::site::list::Listed;
 
 /// The file.
 #[derive(Debug, Args)]
@@ -85,6 +90,36 @@ fn relative(factory: &Factory, path: &Path) -> String {
     let dir = factory.beside("");
     let path = path.strip_prefix(&dir).unwrap_or(path);
     path.display().to_string()
+}
+
+/// The job of a file.
+///
+/// # Errors
+/// Not readable, or wrong.
+pub(super) fn factory_at(file: &Path) -> Result<Factory, Failure> {
+    let file = file.to_owned();
+    FileFlag { file }.load()
+}
+
+/// The machines of a `factory.yaml`; `None` when the text is none.
+///
+/// # Errors
+/// It is one and wrong, or it names no boot media.
+pub(super) fn factory_sites(
+    path: &Path,
+    text: &str,
+    request: &Request,
+) -> Result<Option<Listed>, Failure> {
+    if !factory::is_one(text) {
+        return Ok(None);
+    }
+    let name = path.display().to_string();
+    let factory = Factory::parse(&name, text).map_err(|found| findings_failure(&found))?;
+    let Some(iso) = &factory.iso else {
+        let failure = Failure::new(Exit::Usage, format!("{name}: there is no `iso`"));
+        return Err(failure.hint("the sites of a job are under `iso.sites`"));
+    };
+    Ok(Some(isos::sites_with(&factory, iso, request)?))
 }
 
 impl FileFlag {

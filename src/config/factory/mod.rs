@@ -222,6 +222,13 @@ impl Factory {
     }
 }
 
+/// Whether a text is a `factory.yaml`, good or bad: the `kind` decides.
+pub fn is_one(text: &str) -> bool {
+    let document = super::yaml::parse(text).ok();
+    let kind = document.as_ref().and_then(|d| d.root.get("kind"));
+    matches!(kind.map(|k| &k.value.value), Some(super::yaml::Value::Scalar { text, .. }) if text == KIND)
+}
+
 fn beside(file: &str, path: &str) -> PathBuf {
     Path::new(file).parent().unwrap_or(Path::new("")).join(path)
 }

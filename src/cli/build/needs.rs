@@ -1,0 +1,228 @@
+//! What a job needs of the machine and the network, for `doctor`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::check::{self, Depth};
+use super::data::{self, Data};
+use super::disks::{self, State};
+use super::report::Report;
+use super::{isos, lines};
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
+use crate::cli::global::RegistryFlags;
+use crate::cli::imageset::resolve::Wanted;
+use crate::config::factory::{Disk, Factory, Iso, Target};
+use crate::config::{Finding, imageset};
+use crate::inventory::lock::Inventory;
+use crate::oci::Reference;
+use crate::remote::Visit;
+
+const GIB: u64 = 1 << 30;
+/// No image has it: asked by digest, as the job asks, a registry that lets us in says that it is not there.
+const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Needs that are known from the file and from what is there of the job.
+pub(in crate::cli) struct Needs {
+    /// What is wrong with the file and what it names.
+    pub errors: Vec<Finding>,
+    /// What its author should know.
+    pub warnings: Vec<Finding>,
+    /// One image per registry and namespace, and what is to be tried.
+    pub images: Vec<(Reference, Visit)>,
+    /// Whether the update graph is asked.
+    pub graph: bool,
+    /// Whether release signatures are looked for.
+    pub signatures: bool,
+    /// Files beside the images.
+    pub files: Vec<Url>,
+    /// The data directory.
+    pub folder: PathBuf,
+    /// Bytes that are not there yet, and the largest blob, when the inventory is known.
+    pub missing: Option<(u64, u64)>,
+    /// Bytes of new image files, by directory.
+    pub image_files: BTreeMap<PathBuf, u64>,
+    /// Where the ISOs go, and their bytes.
+    pub isos: Option<(PathBuf, u64)>,
+    /// What stands of each disk.
+    pub disks: Vec<(String, Result<String, Failure>)>,
+    /// Whether real disks are written.
+    pub devices: bool,
+    /// The filesystems that are made.
+    pub filesystems: BTreeSet<String>,
+    /// The Ignition configs of the sites.
+    pub configs: BTreeSet<PathBuf>,
+    /// How registries are reached.
+    pub registries: Option<RegistryFlags>,
+}
+
+/// Looks; asks no registry.
+pub(in crate::cli) fn needs(factory: &Factory) -> Needs {
+    let found = check::check(factory, Depth::Full);
+    let data = Data::look(&Context::silent(), factory).ok();
+    let report = Report::read(&factory.report).unwrap_or_default();
+    let known = data.as_ref().and_then(|data| data.inventory.as_ref());
+    let digest = known.map(Inventory::digest);
+    let states: Vec<State> = factory
+        .disks
+        .iter()
+        .map(|disk| disks::state(factory, disk, &report, digest.as_ref()))
+        .collect();
+    let asks = |key: &str| factory.release.text(key).is_none();
+    let from_set = asks("mapping");
+    Needs {
+        images: data.as_ref().map(images).unwrap_or_default(),
+        graph: known.is_none() && from_set && asks("graph") && asks("image"),
+        signatures: known.is_none() && from_set && !factory.release.is_on("ignoreReleaseSignature"),
+        files: data::flags(factory).map_or_else(|_| Vec::new(), |flags| flags.rootfs_url.clone()),
+        folder: PathBuf::from(lines::folder(factory)),
+        missing: data.as_ref().and_then(missing),
+        image_files: image_files(factory, &states),
+        isos: factory.iso.as_ref().and_then(|iso| iso_bytes(factory, iso)),
+        devices: states
+            .iter()
+            .any(|s| !matches!(s, State::Image { .. } | State::Filled(_))),
+        disks: factory
+            .disks
+            .iter()
+            .zip(states)
+            .map(|(disk, state)| (disk.target.text(), told(disk, state)))
+            .collect(),
+        filesystems: factory
+            .disks
+            .iter()
+            .map(|disk| disk.values.text("fs").unwrap_or("xfs").to_owned())
+            .collect(),
+        configs: factory
+            .iso
+            .as_ref()
+            .map(|iso| configs(factory, iso))
+            .unwrap_or_default(),
+        registries: data::flags(factory)
+            .ok()
+            .map(|flags| flags.flags.registries.clone()),
+        errors: found.errors,
+        warnings: found.warnings,
+    }
+}
+
+fn missing(data: &Data) -> Option<(u64, u64)> {
+    let inventory = data.inventory.as_ref()?;
+    let largest = inventory.blobs.values().copied().max();
+    Some((data.missing, largest.unwrap_or(0)))
+}
+
+/// One per registry and namespace: those have logins of their own.
+fn images(data: &Data) -> Vec<(Reference, Visit)> {
+    if data.complete {
+        return Vec::new();
+    }
+    let all = match (&data.inventory, &data.wanted) {
+        (Some(inventory), _) => {
+            let images = inventory.images.iter().map(|image| image.source.clone());
+            images.map(|image| (image, Visit::Read)).collect()
+        }
+        (None, Wanted::Mapping(lines, ..)) => {
+            let images = lines.iter().map(|line| line.source.clone());
+            images.map(|image| (image, Visit::Read)).collect()
+        }
+        (None, Wanted::Set { text, .. }) => of_image_set(text),
+    };
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::new();
+    for (image, visit) in all {
+        let namespace = image.repository().split('/').next().unwrap_or_default();
+        if seen.insert((image.registry().to_owned(), namespace.to_owned())) {
+            kept.push((image, visit));
+        }
+    }
+    kept
+}
+
+fn of_image_set(text: &str) -> Vec<(Reference, Visit)> {
+    let Ok(parsed) = imageset::parse("imageset.yaml", text) else {
+        return Vec::new();
+    };
+    let set = parsed.imageset;
+    let mut all = Vec::new();
+    if !set.platform.channels.is_empty() || set.platform.release.is_some() {
+        all.extend(release());
+    }
+    let catalogs = set.operators.iter().map(|o| o.catalog.value.as_str());
+    let certified = catalogs
+        .clone()
+        .any(|catalog| catalog.contains("certified"));
+    let named = set.additional_images.iter().map(|i| i.name.value.as_str());
+    let named = catalogs.chain(named).filter_map(|name| name.parse().ok());
+    all.extend(named.map(|image| (image, Visit::Read)));
+    if certified {
+        all.extend(connect());
+    }
+    all
+}
+
+/// The images of a release, whatever release.
+fn release() -> Option<(Reference, Visit)> {
+    let name = format!("quay.io/openshift-release-dev/ocp-v4.0-art-dev@{NO_DIGEST}");
+    Some((name.parse().ok()?, Visit::Read))
+}
+
+/// Where the images of certified operators are; no repository there is in every catalog.
+fn connect() -> Option<(Reference, Visit)> {
+    let name = format!("registry.connect.redhat.com/snoforge/doctor@{NO_DIGEST}");
+    Some((name.parse().ok()?, Visit::Login))
+}
+
+/// What every job with a release and its operators needs.
+pub(in crate::cli) fn usual_images() -> Vec<(Reference, Visit)> {
+    let catalog = format!("registry.redhat.io/redhat/redhat-operator-index@{NO_DIGEST}");
+    let catalog = catalog.parse().ok().map(|image| (image, Visit::Read));
+    release().into_iter().chain(catalog).collect()
+}
+
+fn image_files(factory: &Factory, states: &[State]) -> BTreeMap<PathBuf, u64> {
+    let mut sizes = BTreeMap::new();
+    for (disk, state) in factory.disks.iter().zip(states) {
+        if let (Target::Image(path), State::Image { .. }) = (&disk.target, state) {
+            let directory = path.value.parent().unwrap_or(Path::new("")).to_owned();
+            *sizes.entry(directory).or_default() += disk.size_gib * GIB;
+        }
+    }
+    sizes
+}
+
+fn iso_bytes(factory: &Factory, iso: &Iso) -> Option<(PathBuf, u64)> {
+    let sites = isos::sites(factory, iso).ok()?.sites;
+    let bytes = isos::live_size(iso).ok()? * sites.len() as u64;
+    Some((isos::out(iso).to_owned(), bytes))
+}
+
+fn told(disk: &Disk, state: State) -> Result<String, Failure> {
+    let size = disk.size_gib;
+    Ok(match state {
+        State::Filled(_) => "filled already".to_owned(),
+        State::Away => "filled already, and not here".to_owned(),
+        State::Partitioned => "its partition is there".to_owned(),
+        State::Empty(_) => format!("{size} GiB will be its data partition"),
+        State::Image { replaces: true } => format!("a file of {size} GiB, in place of another"),
+        State::Image { replaces: false } => format!("a new file of {size} GiB"),
+        State::Refused(failure) => return Err(failure),
+    })
+}
+
+/// The shared config and those of single sites.
+fn configs(factory: &Factory, iso: &Iso) -> BTreeSet<PathBuf> {
+    let list = iso
+        .sites
+        .value
+        .as_deref()
+        .unwrap_or(Path::new(&factory.file));
+    let beside = list.parent().unwrap_or(Path::new(""));
+    let sites = isos::sites(factory, iso).map_or_else(|_| Vec::new(), |listed| listed.sites);
+    let own = sites.iter().filter_map(|site| site.ignition.as_ref());
+    let own = own.map(|path| beside.join(path));
+    own.chain(iso.values.path("ignition").map(Path::to_owned))
+        .collect()
+}

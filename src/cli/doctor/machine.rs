@@ -1,0 +1,375 @@
+//! Facts about this machine.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use x509_cert::Certificate;
+
+use super::fault;
+use crate::cli::build::Needs;
+use crate::cli::context::{env, env_path, today};
+use crate::cli::exit::Failure;
+use crate::cli::global::RegistryFlags;
+use crate::cli::ignition::load;
+use crate::disk::{self, Device, System};
+use crate::doctor::{
+    self, Authority, Certificates, Clock, Disk, Fault, Filesystem, Place, Role, Row, Tool, User,
+};
+use crate::io::root_text;
+
+/// Programs, rights, disks, room.
+pub(super) fn rows(needs: Option<&Needs>, folder: Option<&Path>) -> Vec<Row> {
+    let mut rows = doctor::tools(&tools(needs));
+    rows.push(doctor::user(&user(needs)));
+    rows.extend(disks(needs));
+    rows.extend(doctor::places(&places(needs, folder)));
+    rows
+}
+
+/// What `src/disk` spawns; everything else is done in the program itself.
+fn tools(needs: Option<&Needs>) -> Vec<Tool> {
+    let makes = |filesystem: &str| needs.is_none_or(|n| n.filesystems.contains(filesystem));
+    let devices = needs.is_none_or(|n| n.devices);
+    let all = [
+        (
+            "mkfs.xfs",
+            "`precache partition`",
+            "install xfsprogs (the same on Debian and Fedora)",
+            makes("xfs"),
+            makes("xfs"),
+        ),
+        (
+            "xfs_db",
+            "data disks as image files",
+            "install xfsprogs (the same on Debian and Fedora)",
+            makes("xfs"),
+            needs.is_some_and(|n| !n.image_files.is_empty()) && makes("xfs"),
+        ),
+        (
+            "mke2fs",
+            "`precache partition --fs ext4`",
+            "install e2fsprogs (the same on Debian and Fedora)",
+            makes("ext4"),
+            needs.is_some() && makes("ext4"),
+        ),
+        (
+            "mount",
+            "`precache copy` onto disks",
+            "install mount (Debian) or util-linux (Fedora)",
+            devices,
+            devices,
+        ),
+        (
+            "umount",
+            "`precache copy` onto disks",
+            "install mount (Debian) or util-linux (Fedora)",
+            devices,
+            devices,
+        ),
+    ];
+    let asked = all.into_iter().filter(|(.., asked, _)| *asked);
+    asked
+        .map(|(program, verb, package, _, needed)| Tool {
+            program: program.to_owned(),
+            verb: verb.to_owned(),
+            package: package.to_owned(),
+            needed,
+            found: find(program),
+        })
+        .collect()
+}
+
+/// In `$PATH`, or where a user's `$PATH` does not look.
+pub(super) fn find(program: &str) -> Option<(String, bool)> {
+    let path = env("PATH").unwrap_or_default();
+    let searched = path.split(':').map(|dir| (dir, true));
+    let others = ["/usr/sbin", "/sbin"].map(|dir| (dir, false));
+    searched.chain(others).find_map(|(dir, in_path)| {
+        let file = Path::new(dir).join(program);
+        let meta = fs_err::metadata(&file).ok()?;
+        let runs = meta.is_file() && meta.permissions().mode() & 0o111 != 0;
+        runs.then(|| (file.display().to_string(), in_path))
+    })
+}
+
+fn user(needs: Option<&Needs>) -> User {
+    let devices = needs.is_some_and(|n| n.devices);
+    let needed = devices.then(|| "partition and fill the disks of the job".to_owned());
+    User {
+        root: nix::unistd::geteuid().is_root(),
+        needs: needed.into_iter().collect(),
+        known: needs.is_some(),
+    }
+}
+
+fn disks(needs: Option<&Needs>) -> Vec<Row> {
+    if let Some(needs) = needs {
+        let named = needs.disks.iter().map(|(name, state)| Disk {
+            name: name.clone(),
+            usable: state.as_ref().cloned().map_err(copy),
+            needed: true,
+        });
+        let named: Vec<Disk> = named.collect();
+        return doctor::disks(&named, true);
+    }
+    match disk::list(&System::host()) {
+        Ok(found) => {
+            let found: Vec<Disk> = found.iter().map(listed).collect();
+            doctor::disks(&found, false)
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            let disk = Disk {
+                name: "any".to_owned(),
+                usable: Err(fault(failure)),
+                needed: true,
+            };
+            doctor::disks(&[disk], true)
+        }
+    }
+}
+
+fn copy(failure: &Failure) -> Fault {
+    Fault::new(&failure.message, failure.hint.clone().unwrap_or_default())
+}
+
+fn listed(device: &Device) -> Disk {
+    let texts: Vec<String> = device.uses.iter().map(ToString::to_string).collect();
+    let usable = if device.read_only {
+        Err(Fault::new("read-only", "move the write-protect switch"))
+    } else if texts.is_empty() {
+        let known = |text: &Option<String>| text.clone().unwrap_or_default();
+        let words = [
+            disk::human(device.size_bytes),
+            known(&device.transport),
+            known(&device.model),
+            opened(&device.path),
+        ];
+        let words: Vec<String> = words.into_iter().filter(|w| !w.is_empty()).collect();
+        Ok(format!("free: {}", words.join(", ")))
+    } else {
+        Err(Fault::new(
+            texts.join(", "),
+            "it is in use; nothing is wrong with that",
+        ))
+    };
+    Disk {
+        name: device.path.display().to_string(),
+        usable,
+        needed: false,
+    }
+}
+
+/// What this user may not do with it.
+fn opened(path: &Path) -> String {
+    let mut options = fs_err::OpenOptions::new();
+    match options.read(true).open(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            "to be opened by root and the group `disk` only".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+/// Every directory that is written to; several on one filesystem share its room.
+fn places(needs: Option<&Needs>, folder: Option<&Path>) -> Vec<Place> {
+    let known = needs.and_then(|n| n.missing);
+    let data = folder.or_else(|| needs.map(|n| n.folder.as_path()));
+    let mut wanted = vec![(
+        data.unwrap_or(Path::new(".")).to_owned(),
+        Role::Data,
+        known.map(|(bytes, _)| bytes),
+    )];
+    if let Some(needs) = needs {
+        let files = needs.image_files.iter();
+        wanted.extend(files.map(|(dir, bytes)| (dir.clone(), Role::Images, Some(*bytes))));
+        let isos = needs.isos.iter();
+        wanted.extend(isos.map(|(dir, bytes)| (dir.clone(), Role::Isos, Some(*bytes))));
+    }
+    let temporary = env_path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
+    wanted.push((temporary, Role::Temporary, None));
+    let mut before: BTreeMap<u64, u64> = BTreeMap::new();
+    wanted
+        .into_iter()
+        .map(|(path, role, needed)| {
+            let (device, found) = look(&path);
+            let taken = device.map(|device| before.entry(device).or_default());
+            let found = found.map(|(name, kind, free)| {
+                let taken_bytes = taken.as_ref().map_or(0, |taken| **taken);
+                (name, kind, free.saturating_sub(taken_bytes))
+            });
+            if let (Some(taken), Some(needed)) = (taken, needed) {
+                *taken += needed;
+            }
+            Place {
+                path: path.display().to_string(),
+                role,
+                needed,
+                largest: known
+                    .map(|(_, largest)| largest)
+                    .filter(|_| role == Role::Data),
+                found,
+            }
+        })
+        .collect()
+}
+
+type Found = Result<(String, Filesystem, u64), Fault>;
+
+/// The filesystem of a directory, or of the nearest that is there.
+fn look(path: &Path) -> (Option<u64>, Found) {
+    let there = path
+        .ancestors()
+        .find(|p| p.exists() || p.as_os_str().is_empty());
+    let there = match there {
+        Some(there) if !there.as_os_str().is_empty() => there,
+        _ => Path::new("."),
+    };
+    let failed = |message: String, cure: &str| Err(Fault::new(message, cure));
+    let meta = match fs_err::metadata(there) {
+        Ok(meta) => meta,
+        Err(error) => return (None, failed(root_text(&error), "name another directory")),
+    };
+    if !meta.is_dir() {
+        let message = format!("{} is no directory", there.display());
+        return (None, failed(message, "name another directory"));
+    }
+    if rustix::fs::access(there, rustix::fs::Access::WRITE_OK).is_err() {
+        let message = format!("{} cannot be written by this user", there.display());
+        return (
+            None,
+            failed(message, "name another directory, or change its owner"),
+        );
+    }
+    match rustix::fs::statfs(there) {
+        Ok(stat) => {
+            let (name, kind) = filesystem(stat.f_type.cast_unsigned());
+            let free = stat.f_bavail.saturating_mul(stat.f_bsize.cast_unsigned());
+            (Some(meta.dev()), Ok((name.to_owned(), kind, free)))
+        }
+        Err(error) => (None, failed(root_text(&error), "name another directory")),
+    }
+}
+
+/// Magic numbers of `statfs(2)`.
+fn filesystem(magic: u64) -> (&'static str, Filesystem) {
+    match magic & 0xffff_ffff {
+        0x5846_5342 => ("XFS", Filesystem::Local),
+        0xef53 => ("ext4", Filesystem::Local),
+        0x9123_683e => ("btrfs", Filesystem::Local),
+        0x2fc1_2fc1 => ("ZFS", Filesystem::Local),
+        0x794c_7630 => ("overlayfs", Filesystem::Local),
+        0x2011_bab0 => ("exFAT", Filesystem::Local),
+        0x4d44 => ("FAT", Filesystem::Fat),
+        0x6969 => ("NFS", Filesystem::Network),
+        0xff53_4d42 | 0xfe53_4d42 | 0x517b => ("SMB", Filesystem::Network),
+        0x0102_1997 => ("9p", Filesystem::Network),
+        0x00c3_6400 => ("Ceph", Filesystem::Network),
+        0x0102_1994 => ("tmpfs", Filesystem::Memory),
+        0x8584_58f6 => ("ramfs", Filesystem::Memory),
+        0x6573_5546 => ("FUSE", Filesystem::Local),
+        _ => ("its filesystem", Filesystem::Local),
+    }
+}
+
+/// The clock, and by how much servers differ.
+pub(super) fn clock(heard: Vec<(String, i64)>) -> Row {
+    doctor::clock(&Clock {
+        now: today().as_second(),
+        heard,
+    })
+}
+
+/// Certificates in files: of registries, and in the Ignition configs of the job.
+pub(super) fn certificates(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<Row> {
+    let now = today().as_second();
+    let options = flags.options();
+    let mut hosts: Vec<&str> = match needs {
+        Some(needs) => needs
+            .images
+            .iter()
+            .map(|(image, _)| image.registry())
+            .collect(),
+        None => vec![
+            "quay.io",
+            "registry.redhat.io",
+            "registry.connect.redhat.com",
+        ],
+    };
+    hosts.sort_unstable();
+    hosts.dedup();
+    let mut directories: Vec<PathBuf> = hosts
+        .iter()
+        .filter_map(|host| options.certificate_directory(host))
+        .collect();
+    directories.dedup();
+    let files: Vec<Authority> = directories
+        .iter()
+        .flat_map(|dir| authorities(dir))
+        .collect();
+    let mut rows = doctor::authorities(&files, now);
+    let configs = needs.iter().flat_map(|needs| &needs.configs);
+    // One that cannot be read is told with the file that names it.
+    let configs = configs.filter_map(|path| {
+        let (_, config) = load(path).ok()?;
+        let survey = crate::ignition::certs::survey(&config);
+        let first = survey.use_before();
+        Some(Certificates {
+            path: path.display().to_string(),
+            first: first.map(|found| (found.subject.clone(), found.not_after.as_second())),
+        })
+    });
+    rows.extend(doctor::certificates(&configs.collect::<Vec<_>>(), now));
+    rows
+}
+
+fn authorities(directory: &Path) -> Vec<Authority> {
+    let broken = |path: &Path, reason: String| Authority {
+        path: path.display().to_string(),
+        found: Err(reason),
+    };
+    let entries = match fs_err::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) => return vec![broken(directory, root_text(&error))],
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let kind = |path: &Path| path.extension().and_then(|e| e.to_str()).map(str::to_owned);
+    let named = |path: &&PathBuf| matches!(kind(path).as_deref(), Some("crt" | "cert"));
+    let mut found = Vec::new();
+    for path in paths.iter().filter(named) {
+        let key = path.with_extension("key");
+        if kind(path).as_deref() == Some("cert") && !key.exists() {
+            found.push(broken(
+                path,
+                format!("its key {} is missing", key.display()),
+            ));
+            continue;
+        }
+        let bytes = match fs_err::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                found.push(broken(path, root_text(&error)));
+                continue;
+            }
+        };
+        let parsed = Certificate::load_pem_chain(&bytes);
+        let parsed = parsed.ok().filter(|chain| !chain.is_empty());
+        let ends = parsed.map(|chain| chain.iter().map(end).collect());
+        found.push(Authority {
+            path: path.display().to_string(),
+            found: ends.ok_or_else(|| "it holds no certificate in PEM".to_owned()),
+        });
+    }
+    found
+}
+
+fn end(certificate: &Certificate) -> (String, i64) {
+    let own = certificate.tbs_certificate();
+    let end = own.validity().not_after.to_unix_duration().as_secs();
+    (
+        own.subject().to_string(),
+        i64::try_from(end).unwrap_or(i64::MAX),
+    )
+}

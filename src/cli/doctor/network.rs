@@ -1,0 +1,379 @@
+//! Facts about the network: every registry, login, server and proxy is asked at the same time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::proxy::Proxies;
+use crate::cli::build::{Needs, usual_images};
+use crate::cli::context::{env, today};
+use crate::cli::global::RegistryFlags;
+use crate::doctor::{self, Fault, Login, Met, Outcome, Row, Service, Source, State, Verdict};
+use crate::oci::{Reference, SourceError, SourceErrorKind};
+use crate::probe;
+use crate::remote::{self, Account, Client, Greeting, Options, RetryPolicy, Visit};
+
+/// A person waits for the slowest of all.
+const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
+const GRAPH: &str = "https://api.openshift.com/";
+const SIGNATURES: &str = "https://mirror.openshift.com/";
+
+/// Servers that are heard, and by how much their clocks differ from ours.
+type Heard = Vec<(String, i64)>;
+
+/// What is asked.
+pub(super) struct Job {
+    client: Result<Client, remote::Error>,
+    options: Options,
+    images: Vec<(Reference, Visit)>,
+    /// URL, what for, needed.
+    servers: Vec<(String, &'static str, bool)>,
+    proxies: Proxies,
+}
+
+impl Job {
+    pub(super) fn new(flags: &RegistryFlags, needs: Option<&Needs>) -> Self {
+        let options = Options {
+            retry: RetryPolicy {
+                attempts: 1,
+                deadline: PATIENCE,
+                stall_timeout: PATIENCE,
+                connect_timeout: CONNECT,
+                ..RetryPolicy::default()
+            },
+            ..flags.options()
+        };
+        Self {
+            client: Client::new(options.clone()),
+            options,
+            images: needs.map_or_else(usual_images, |needs| needs.images.clone()),
+            servers: servers(needs),
+            proxies: Proxies::from_environment(),
+        }
+    }
+
+    /// What can be said without the network.
+    pub(super) fn offline(&mut self) -> Vec<Row> {
+        let client = match &self.client {
+            Ok(client) => client,
+            Err(error) => return vec![broken(error)],
+        };
+        let untried = |_: &str| Verdict::Unknown("--offline".to_owned());
+        let mut rows = logins(client, &BTreeMap::new(), untried);
+        let not_asked = Row {
+            outcome: Outcome::Unknown,
+            ..Row::pass("registry", "all", "not asked: --offline")
+        };
+        rows.push(not_asked);
+        rows
+    }
+
+    /// Asks everybody.
+    pub(super) async fn rows(&mut self) -> (Vec<Row>, Heard) {
+        let client = match &self.client {
+            Ok(client) => client,
+            Err(error) => return (vec![broken(error)], Vec::new()),
+        };
+        let images = self.images.iter();
+        let visits = join_all(images.map(|(image, visit)| self.source(client, image, *visit)));
+        let servers = self.servers.iter();
+        let reached = join_all(servers.map(|server| self.server(client, server)));
+        let ((sources, services), others) = futures_util::future::join(
+            futures_util::future::join(visits, reached),
+            self.others(client),
+        )
+        .await;
+        let mut heard = Vec::new();
+        let mut known = BTreeMap::new();
+        let mut met = Vec::new();
+        for (source, times) in sources {
+            heard.extend(times);
+            for place in &source.places {
+                if let Some(key) = &place.account {
+                    let verdict = verdict(&place.state);
+                    let better = matches!(verdict, Verdict::Good | Verdict::Wrong(_));
+                    if better || !known.contains_key(key) {
+                        known.insert(key.clone(), verdict);
+                    }
+                }
+            }
+            met.push(source);
+        }
+        let mut rows = doctor::registries(&met);
+        let other = |key: &str| {
+            let untold = || Verdict::Unknown("the key names no registry".to_owned());
+            others.get(key).cloned().unwrap_or_else(untold)
+        };
+        rows.extend(logins(client, &known, other));
+        let (services, times): (Vec<Service>, Vec<Heard>) = services.into_iter().unzip();
+        heard.extend(times.into_iter().flatten());
+        rows.extend(doctor::services(&services));
+        let places = met.iter().flat_map(|source| &source.places);
+        let hosts = places.map(|met| met.host.clone());
+        let hosts = hosts.chain(services.iter().map(|service| service.host.clone()));
+        rows.extend(self.proxies.rows(hosts.collect()).await);
+        heard.sort();
+        heard.dedup_by(|(a, _), (b, _)| a == b);
+        (rows, heard)
+    }
+
+    async fn source(&self, client: &Client, image: &Reference, visit: Visit) -> (Source, Heard) {
+        let name = format!("{}/{}", image.registry(), image.repository());
+        let mut heard = Vec::new();
+        let places = match client.greet(image, visit).await {
+            Ok(greetings) => {
+                let mut places = Vec::new();
+                for greeting in greetings {
+                    heard.extend(self.time_of(&greeting).await);
+                    places.push(self.met(greeting).await);
+                }
+                places
+            }
+            Err(error) => vec![Met {
+                host: image.registry().to_owned(),
+                mirror: false,
+                account: None,
+                state: State::Broken(said(error)),
+            }],
+        };
+        (Source { name, places }, heard)
+    }
+
+    async fn met(&self, greeting: Greeting) -> Met {
+        let Greeting {
+            host,
+            mirror,
+            account,
+            answer,
+            ..
+        } = greeting;
+        let state = match answer {
+            Ok(()) => State::Welcome,
+            Err(error) => {
+                let kind = error.kind;
+                let mut fault = said(error);
+                match kind {
+                    SourceErrorKind::Unauthorized => State::Refused(fault),
+                    SourceErrorKind::Unavailable => State::Silent(fault),
+                    _ => {
+                        self.name_issuer(&host, &mut fault).await;
+                        State::Broken(fault)
+                    }
+                }
+            }
+        };
+        Met {
+            host,
+            mirror,
+            account: account.map(|source| source.key),
+            state,
+        }
+    }
+
+    /// Adds who signed a certificate that is refused, when the server can be asked without a proxy.
+    async fn name_issuer(&self, host: &str, fault: &mut Fault) {
+        if !fault.message.contains("certificate") || self.proxies.of(host).is_some() {
+            return;
+        }
+        let (name, port) = name_and_port(host);
+        let shown = tokio::task::spawn_blocking(move || probe::certificate(&name, port, CONNECT));
+        let Ok(Ok(shown)) = shown.await else {
+            return;
+        };
+        let at = |seconds: u64| {
+            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+            jiff::Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |t| t.to_string())
+        };
+        let (from, until) = (at(shown.not_before), at(shown.not_after));
+        let (subject, issuer) = (shown.subject, shown.issuer);
+        fault.message = format!(
+            "{}; it shows `{subject}`, signed by `{issuer}`, good from {from} to {until}",
+            fault.message
+        );
+    }
+
+    /// What a server's clock says. Where its certificate is refused, perhaps because of ours, it is asked without looking at it: a
+    /// date is no secret, and what it says is only advice.
+    async fn time_of(&self, greeting: &Greeting) -> Option<(String, i64)> {
+        let now = || today().as_second();
+        let host = greeting.host.clone();
+        if let Some(date) = greeting.date {
+            return Some((host, date - now()));
+        }
+        let error = greeting.answer.as_ref().err()?;
+        if !error.detail.contains("certificate") {
+            return None;
+        }
+        let options = Options {
+            tls_verify: false,
+            ..self.options.clone()
+        };
+        let client = Client::new(options).ok()?;
+        let date = client.reach(&format!("https://{host}/v2/")).await.ok()??;
+        Some((host, date - now()))
+    }
+
+    async fn server(
+        &self,
+        client: &Client,
+        (url, what, needed): &(String, &'static str, bool),
+    ) -> (Service, Heard) {
+        let answer = client.reach(url).await;
+        let parsed: Option<url::Url> = url.parse().ok();
+        let host = parsed
+            .as_ref()
+            .and_then(|url| url.host_str())
+            .unwrap_or(url);
+        let host = match parsed.as_ref().and_then(url::Url::port) {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let date = answer.as_ref().ok().copied().flatten();
+        let heard = date.map(|date| (host.clone(), date - today().as_second()));
+        let mut fault = answer.err().map(said);
+        if let Some(fault) = &mut fault {
+            self.name_issuer(&host, fault).await;
+        }
+        let service = Service {
+            fault,
+            host,
+            what: (*what).to_owned(),
+            needed: *needed,
+        };
+        (service, heard.into_iter().collect())
+    }
+
+    /// Logins that no image of the job goes by: each is shown to its own registry.
+    async fn others(&self, client: &Client) -> BTreeMap<String, Verdict> {
+        let keys = client.logins().into_iter().flatten().map(|l| l.source.key);
+        let tried = keys.map(|key| async move {
+            let verdict = self.other(client, &key).await;
+            Some((key, verdict?))
+        });
+        join_all(tried).await.into_iter().flatten().collect()
+    }
+
+    async fn other(&self, client: &Client, key: &str) -> Option<Verdict> {
+        let place = key.strip_prefix("credHelpers.").unwrap_or(key);
+        let place = place.split_once("://").map_or(place, |(_, rest)| rest);
+        let host = place.split('/').next()?;
+        let namespace = place.strip_prefix(host)?.trim_matches('/');
+        // Docker's own keys end in the version of an API.
+        let namespace = match namespace {
+            "" | "v1" | "v2" => "snoforge".to_owned(),
+            namespace => format!("{namespace}/snoforge"),
+        };
+        let host = if host == "index.docker.io" {
+            "docker.io"
+        } else {
+            host
+        };
+        let image: Reference = format!("{host}/{namespace}:doctor").parse().ok()?;
+        let greetings = match client.greet(&image, Visit::Login).await {
+            Ok(greetings) => greetings,
+            Err(error) => return Some(Verdict::Unknown(error.detail)),
+        };
+        let own = |greeting: &Greeting| greeting.account.as_ref().is_some_and(|a| a.key == key);
+        let greeting = greetings.into_iter().rfind(own)?;
+        Some(match greeting.answer {
+            Ok(()) => Verdict::Good,
+            Err(error) => match error.kind {
+                SourceErrorKind::Unauthorized => Verdict::Wrong(error.detail),
+                SourceErrorKind::Protocol | SourceErrorKind::NotFound => {
+                    Verdict::Untold(format!("not tried, and not needed: {}", error.detail))
+                }
+                _ => Verdict::Unknown(error.detail),
+            },
+        })
+    }
+}
+
+fn servers(needs: Option<&Needs>) -> Vec<(String, &'static str, bool)> {
+    let graph = env("UPDATE_URL_OVERRIDE").unwrap_or_else(|| GRAPH.to_owned());
+    let mut all = Vec::new();
+    if needs.is_none_or(|needs| needs.graph) {
+        all.push((graph, "the update graph", true));
+    }
+    if needs.is_none_or(|needs| needs.signatures) {
+        // There is a second place for those.
+        all.push((SIGNATURES.to_owned(), "release signatures", false));
+    }
+    let files = needs.into_iter().flat_map(|needs| &needs.files);
+    all.extend(files.map(|url| (url.to_string(), "`rootfsUrl`", true)));
+    all
+}
+
+/// A row per entry; those that images went by have their verdict in `known`, for others `other` tells.
+fn logins(
+    client: &Client,
+    known: &BTreeMap<String, Verdict>,
+    other: impl Fn(&str) -> Verdict,
+) -> Vec<Row> {
+    let (mut rows, mut entries) = (Vec::new(), Vec::new());
+    for login in client.logins() {
+        let login = match login {
+            Ok(login) => login,
+            Err(error) => {
+                rows.push(broken(&error));
+                continue;
+            }
+        };
+        let key = login.source.key;
+        entries.push(Login {
+            file: login.source.file.display().to_string(),
+            who: match login.account {
+                Account::User(name) => Some(format!("user `{name}`")),
+                Account::Token => Some("a refresh token".to_owned()),
+                Account::Helper(name) => Some(format!("docker-credential-{name}")),
+                Account::Empty => None,
+            },
+            expires: login.expires,
+            needed: known.contains_key(&key),
+            verdict: known.get(&key).cloned().unwrap_or_else(|| other(&key)),
+            key,
+        });
+    }
+    if entries.is_empty() && rows.is_empty() {
+        let cure = "download the pull secret from https://console.redhat.com/openshift/install/pull-secret and name it by --authfile";
+        let fault = Fault::new("no credential file is there, or none has an entry", cure);
+        rows.push(Row::new(Outcome::Warning, "login", "any", fault));
+    }
+    rows.extend(doctor::logins(&entries, today().as_second()));
+    rows
+}
+
+fn verdict(state: &State) -> Verdict {
+    match state {
+        State::Welcome => Verdict::Good,
+        State::Refused(fault) => Verdict::Wrong(fault.message.clone()),
+        State::Silent(fault) | State::Broken(fault) => Verdict::Unknown(fault.message.clone()),
+    }
+}
+
+/// A credential file, registries.conf or certificate that cannot be used.
+fn broken(error: &remote::Error) -> Row {
+    let cure = error.hint().unwrap_or_default();
+    let fault = Fault::new(error.to_string(), cure);
+    Row::new(Outcome::Fail, "configuration", "registries", fault)
+}
+
+/// The reason alone: the row names the server.
+fn said(error: SourceError) -> Fault {
+    let cure = match error.kind {
+        SourceErrorKind::Unavailable => {
+            "check the cable, DNS, the firewall, and whether a proxy is needed (HTTPS_PROXY)"
+                .to_owned()
+        }
+        _ => String::new(),
+    };
+    Fault::new(error.detail, error.hint.unwrap_or(cure))
+}
+
+fn name_and_port(host: &str) -> (String, u16) {
+    let split = host.rsplit_once(':');
+    let port = split.and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    let (name, port) = port.unwrap_or((host, 443));
+    (name.trim_matches(['[', ']']).to_owned(), port)
+}
