@@ -354,6 +354,20 @@ fn refused_with_the_reason() {
             "36",
         ),
         (with("karg=a\nb"), Field::Karg, "line break"),
+        (with("cluster=bip"), Field::Cluster, "domain is not"),
+        (
+            with("cluster=bip.lab domain=x"),
+            Field::Cluster,
+            "has a dot",
+        ),
+        (with("domain=Lab.example.com"), Field::Domain, "upper case"),
+        (with("domain=lab..com"), Field::Domain, "empty label"),
+        (with("domain=-x.com"), Field::Domain, "hyphen"),
+        (
+            with(&format!("domain={}", ["abcdefghi"; 22].join("."))),
+            Field::Domain,
+            "253",
+        ),
     ] {
         let errors = request(&asked).resolve().expect_err(&asked);
         let [error] = errors.as_slice() else {
@@ -384,6 +398,61 @@ fn refused_with_the_reason() {
             "{bond}: {errors:?}"
         );
     }
+}
+
+/// The cluster's name and domain: what is said goes before what the host name shows.
+#[test]
+fn names_of_clusters() {
+    for (asked, expected) in [
+        ("hostname=bip", None),
+        ("ip=10.0.0.5/24 interface=eno1", None),
+        (
+            "hostname=bip domain=lab.example.com",
+            Some("bip lab.example.com"),
+        ),
+        (
+            "hostname=BIP domain=lab.example.com",
+            Some("bip lab.example.com"),
+        ),
+        ("hostname=bip.lab.example.com", Some("bip lab.example.com")),
+        (
+            "hostname=bip.lab.example.com domain=example.com",
+            Some("lab example.com"),
+        ),
+        (
+            "hostname=bip.elsewhere.org domain=example.com",
+            Some("bip example.com"),
+        ),
+        (
+            "hostname=bip.lab.example.com domain=lab.example.com",
+            Some("bip lab.example.com"),
+        ),
+        (
+            "hostname=bip.lab.example.com cluster=lab",
+            Some("lab example.com"),
+        ),
+        (
+            "hostname=bip.lab.example.com cluster=bip",
+            Some("bip lab.example.com"),
+        ),
+        (
+            "hostname=node cluster=bip domain=example.com",
+            Some("bip example.com"),
+        ),
+        ("cluster=bip domain=example.com", Some("bip example.com")),
+    ] {
+        let cluster = resolve(asked).site.cluster;
+        let found = cluster.map(|c| format!("{} {}", c.name(), c.domain()));
+        assert_eq!(found.as_deref(), expected, "{asked}");
+    }
+    let errors = request("domain=example.com")
+        .resolve()
+        .expect_err("no name");
+    assert!(
+        errors[0]
+            .hint()
+            .is_some_and(|hint| hint.contains("api.CLUSTER.DOMAIN"))
+    );
 }
 
 /// Everything wrong is told at once, every sentence without a full stop.

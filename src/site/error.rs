@@ -7,6 +7,10 @@ use std::net::IpAddr;
 pub enum Field {
     /// `hostname`
     Hostname,
+    /// `cluster`
+    Cluster,
+    /// `domain`
+    Domain,
     /// `interface`
     Interface,
     /// `ip`
@@ -35,8 +39,10 @@ pub enum Field {
 
 impl Field {
     /// All of them, in the order of the help text.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Hostname,
+        Self::Cluster,
+        Self::Domain,
         Self::Interface,
         Self::Ip,
         Self::Netmask,
@@ -63,6 +69,8 @@ impl Field {
     pub fn name(self) -> &'static str {
         match self {
             Self::Hostname => "hostname",
+            Self::Cluster => "cluster",
+            Self::Domain => "domain",
             Self::Interface => "interface",
             Self::Ip => "ip",
             Self::Netmask => "netmask",
@@ -253,6 +261,10 @@ impl Error {
             } => {
                 "name the card: `ip -br link` on the machine tells, or write mac=28:d2:44:d3:ef:1c"
             }
+            Self::Alone {
+                needs: Field::Domain | Field::Cluster,
+                ..
+            } => "the API is api.CLUSTER.DOMAIN: give both, or a hostname of that form",
             Self::Alone {
                 needs: Field::Ip, ..
             } => "give the address too, or leave the network to DHCP",

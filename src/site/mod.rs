@@ -15,6 +15,7 @@
 //! ([`crate::iso`]), writing the host name and the time servers into the installed system ([`crate::ignition`]).
 
 mod address;
+mod cluster;
 mod error;
 mod kargs;
 mod keyfile;
@@ -25,6 +26,7 @@ mod network;
 mod request;
 
 pub use address::Address;
+pub use cluster::Cluster;
 pub use error::{Error, Field};
 pub use kargs::kargs;
 pub use keyfile::{Keyfile, keyfiles};
@@ -42,6 +44,9 @@ use serde::Serialize;
 pub struct Site {
     /// Its name, as it goes into `/etc/hostname` and the `ip=` argument.
     pub hostname: Option<Hostname>,
+    /// Name and base domain of the cluster that it becomes, said or seen in the host name; nothing else here depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
     /// Its static network; `None` leaves the machine to DHCP.
     pub network: Option<Network>,
     /// Time servers, names or addresses, in the order asked for.

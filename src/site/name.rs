@@ -75,7 +75,7 @@ pub(super) fn dns_fault(text: &str) -> Option<String> {
     text.split('.').find_map(label_fault)
 }
 
-fn label_fault(label: &str) -> Option<String> {
+pub(super) fn label_fault(label: &str) -> Option<String> {
     let bad = label
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && *c != '-');

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::address::{self, Address};
+use super::cluster::Cluster;
 use super::error::{Error, Field};
 use super::name::{Hostname, dns_fault};
 use super::network::{Bond, Link, Network, Vlan};
@@ -71,9 +72,12 @@ impl Request {
         let mut errors = Vec::new();
         let mut faults = Faults(&mut errors);
         let hostname = faults.keep(self.one(Field::Hostname, Hostname::new));
+        let hostname = hostname.flatten();
+        let cluster = self.cluster(hostname.as_ref(), &mut faults);
         let network = self.network(&mut faults);
         let site = Site {
-            hostname: hostname.flatten(),
+            hostname,
+            cluster,
             network,
             ntp: faults.all(self.get(Field::Ntp), server),
             kargs: faults.all(self.get(Field::Karg), words).concat(),
@@ -89,6 +93,18 @@ impl Request {
         }
         errors.sort_by_key(Error::field);
         Err(errors)
+    }
+
+    fn cluster(&self, hostname: Option<&Hostname>, faults: &mut Faults<'_>) -> Option<Cluster> {
+        let text = |text: &str| Ok(text.to_owned());
+        let name = faults.keep(self.one(Field::Cluster, text))?;
+        let domain = faults.keep(self.one(Field::Domain, text))?;
+        if hostname.is_none() && !self.get(Field::Hostname).is_empty() {
+            // A wrong host name is told already.
+            return None;
+        }
+        let cluster = Cluster::of(name.as_deref(), domain.as_deref(), hostname);
+        faults.keep(cluster).flatten()
     }
 
     /// The only value of a field, read.

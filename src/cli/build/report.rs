@@ -88,6 +88,8 @@ pub(super) struct IsosReport {
 #[serde(rename_all = "camelCase")]
 pub(super) struct SiteReport {
     pub hostname: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     pub iso: String,
     pub size: u64,
     pub sha256: Option<String>,

@@ -122,7 +122,7 @@ use Section::{Disk, Download, Iso, Rates, Release};
 
 /// All fields.
 #[rustfmt::skip]
-pub const FIELDS: [Field; 58] = [
+pub const FIELDS: [Field; 60] = [
     field(Release, ("version", "release"), Version, "OpenShift release."),
     list(Release, ("arch", "arch"), Choice(&["amd64", "arm64", "ppc64le", "s390x", "multi"]), "Architectures; without it the image set's, else amd64."),
     field(Release, ("allArch", "all-arch"), Switch, "Take every architecture of each image."),
@@ -160,6 +160,8 @@ pub const FIELDS: [Field; 58] = [
     field(Iso, ("live", "iso"), Path, "Live ISO."),
     field(Iso, ("ignition", "ignition"), Path, "Ignition config of the sites that name none."),
     field(Iso, ("out", "o"), Path, "Directory of the ISOs and of sites.json."),
+    field(Iso, ("cluster", "cluster"), Text, "Name of the cluster of the sites that name none; else the first label of the hostname."),
+    field(Iso, ("domain", "domain"), Text, "Base domain of the clusters: the API is api.CLUSTER.DOMAIN."),
     field(Iso, ("interface", "interface"), Text, "Interface of the sites that name none."),
     field(Iso, ("netmask", "netmask"), Text, "Netmask of addresses without a prefix length."),
     list(Iso, ("gateway", "gateway"), Text, "Gateway of the sites that name none; one per address family."),

@@ -40,6 +40,13 @@ pub(crate) struct Build {
     /// List of machines (CSV or YAML): one ISO each, and a report `sites.json`.
     #[arg(long, value_name = "FILE")]
     sites: Option<PathBuf>,
+    /// Name of the cluster that the machine becomes; without it the first label of the hostname. With --domain it goes into
+    /// `sites.json`.
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Base domain of that cluster: its API is `api.CLUSTER.DOMAIN`.
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
     #[command(flatten)]
     network: NetworkFlags,
     #[command(flatten)]
@@ -166,6 +173,8 @@ impl Build {
         let (network, patch) = (&self.network, &self.patch);
         Request::default()
             .with(Field::Hostname, patch.hostname.clone())
+            .with(Field::Cluster, self.cluster.clone())
+            .with(Field::Domain, self.domain.clone())
             .with(Field::Interface, network.interface.clone())
             .with(Field::Ip, network.ip.clone())
             .with(Field::Netmask, network.netmask.clone())

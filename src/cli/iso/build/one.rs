@@ -15,7 +15,7 @@ use crate::ignition::fit::Step;
 use crate::iso::kargs::Edit;
 use crate::iso::{Change, Changes, KargsChange, Plan, write};
 use crate::progress::Event;
-use crate::site::{self, Request, Site};
+use crate::site::{self, Cluster, Request, Site};
 
 /// A machine's ISO before it is written.
 #[derive(Debug)]
@@ -32,6 +32,9 @@ pub(super) struct Planned {
 pub(super) struct Row {
     /// Its name.
     pub hostname: Option<String>,
+    /// Name and base domain of the cluster, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The file.
     pub iso: String,
     /// Its size in bytes.
@@ -56,6 +59,7 @@ impl Row {
     pub(super) fn new(site: &Site, base: &Base, out: &Path, plan: &Plan) -> Self {
         Self {
             hostname: site.hostname.as_ref().map(ToString::to_string),
+            cluster: site.cluster.as_ref().map(Cluster::full),
             iso: out.display().to_string(),
             size: plan.new_size,
             sha256: None,
