@@ -302,8 +302,9 @@ fn joined(path: &str, rest: &str) -> String {
     }
 }
 
-/// The path that a symbolic link at `from` stands for. `..` cannot leave the root, as in a container. What is above the link is a
-/// directory of the same layer, so that going up from it by text is right.
+/// The path that a symbolic link at `from` stands for. `..` cannot leave the root, as in a container. It is taken by text: what is above
+/// the link is a directory of the same layer, so that going up from there is right; `LINK/..` within a target would be wrong, and
+/// no image of the field has it.
 fn followed(from: &str, target: &str) -> io::Result<String> {
     let mut parts: Vec<&str> = if target.starts_with('/') {
         Vec::new()

@@ -172,9 +172,9 @@ mod tests {
         let mut file = io::Cursor::new(bytes.clone());
         let marks = vec![Mark::Version("4.13.1".to_owned()), long];
         let error = stamp(&mut file, marks).unwrap_err();
-        assert!(error.to_string().contains("43 bytes"), "{error}");
+        assert!(error.to_string().contains("42 bytes"), "{error}");
         assert_eq!(file.into_inner(), bytes);
-        let exact = Mark::Image("r".repeat(43));
+        let exact = Mark::Image("r".repeat(42));
         let mut file = io::Cursor::new(bytes);
         assert!(stamp(&mut file, vec![exact]).unwrap().is_empty());
     }

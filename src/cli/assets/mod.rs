@@ -217,13 +217,12 @@ impl Assets {
 /// Runs steps under one heading of the progress.
 async fn phase<T>(
     context: &Context,
-    items: usize,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let report = |event: Event<'_>| context.reporter.report(event);
     report(Event::Phase {
         name: "assets",
-        items: Some(items as u64),
+        items: None,
         bytes: None,
     });
     let done = work.await;

@@ -182,7 +182,7 @@ impl Release {
         desk: &mut Desk,
         assets: &BTreeSet<Asset>,
     ) -> Result<Vec<Done>, Failure> {
-        phase(context, assets.len(), async {
+        phase(context, async {
             let mut done = Vec::new();
             for asset in assets {
                 done.push(self.take_one(context, desk, *asset).await?);
