@@ -17,6 +17,7 @@
 mod address;
 mod cluster;
 mod error;
+pub mod install_config;
 mod kargs;
 mod keyfile;
 mod lint;

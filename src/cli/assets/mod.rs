@@ -21,7 +21,7 @@ use crate::progress::Event;
 use crate::ui::{format, table};
 
 use desk::{Desk, Entry};
-pub(super) use payload::Release;
+pub(super) use payload::{Release, machine};
 
 /// What can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

@@ -405,7 +405,7 @@ fn absent(error: InventoryError, folder: &Path, what: &str) -> Failure {
 }
 
 /// A `GOARCH` as machines and files call it.
-pub(super) fn machine(architecture: &str) -> &str {
+pub(in crate::cli) fn machine(architecture: &str) -> &str {
     match architecture {
         "amd64" => "x86_64",
         "arm64" => "aarch64",

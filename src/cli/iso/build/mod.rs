@@ -18,6 +18,8 @@ use crate::iso::write::Overwrite;
 use crate::iso::{IsoError, Keyfiles, LiveIso, Medium};
 use crate::site::{Field, Request};
 
+pub(in crate::cli) use one::resolve;
+
 /// Flags of `build`.
 #[derive(Debug, Args)]
 #[expect(
@@ -31,8 +33,8 @@ pub(crate) struct Build {
     /// Live ISO: a file, or a device that one was written to.
     #[arg(long, value_name = "ISO")]
     iso: PathBuf,
-    /// Ignition config; sites may name their own.
-    #[arg(long, value_name = "FILE", required_unless_present = "sites")]
+    /// Ignition config; sites may name their own. With --sites also the directory that `ignition create --sites` filled.
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "sites")]
     ignition: Option<PathBuf>,
     /// The new ISO; with --sites the directory of the new ISOs.
     #[arg(short, value_name = "FILE|DIR")]
