@@ -1,4 +1,5 @@
-//! `assets`: a release with its programs and live ISO in real images, taken out of a data directory, a registry and a mirror.
+//! `assets`: a release with its programs and live ISO in real images, taken out of a data directory, a registry and a mirror. And what
+//! one of them is for: `ignition create`.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,6 +14,7 @@ mod program;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod create;
 mod mirror;
 mod payload;
 mod web;

@@ -85,8 +85,10 @@ impl Job<'_> {
         }
         private_dir(&self.dir)?;
         self.sweep();
+        // Private from the first moment: the default is what the umask says.
         let work = tempfile::Builder::new()
             .prefix(WORK)
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(&self.dir)?;
         // While it is held, another run knows that the directory is in use.
         let _held = hold(work.path());
