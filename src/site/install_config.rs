@@ -385,7 +385,7 @@ struct Networks {
 
 impl Networks {
     fn of(site: &Site, options: &Options, name: &str) -> Result<Self, Error> {
-        let own = site.network.iter().flat_map(|n| n.addresses());
+        let own = site.network.iter().flat_map(super::Network::addresses);
         let own = own.filter_map(|address| address.subnet().parse().ok());
         let machine = match options.machine_networks.as_slice() {
             [] => own.collect(),

@@ -247,15 +247,21 @@ fn what_a_release_does_not_have_or_cannot_name() {
         iso.stderr
     );
     assert!(!world.path("out/rhcos-live.x86_64.iso").exists());
+}
+
+#[test]
+fn files_that_a_release_lost_or_never_had() {
+    let Some(mut world) = World::new() else {
+        return;
+    };
     // A release from before machine-os-images; an image that lost the file in an upper layer.
+    let mut components = world.components("amd64");
     components.truncate(2);
+    let installer = layer(&[("usr/bin/openshift-install", Is::File(b"lost"))]);
     components[0].1 = super::images::image(
         Family::Docker,
         "amd64",
-        &[
-            layers[0].clone(),
-            tar(&[("usr/bin/.wh.openshift-install", b"")]),
-        ],
+        &[installer, tar(&[("usr/bin/.wh.openshift-install", b"")])],
     );
     world.make(&components);
     let image = world.release.clone();
@@ -272,12 +278,9 @@ fn what_a_release_does_not_have_or_cannot_name() {
     }
 }
 
-#[test]
-fn a_killed_run_leaves_nothing_and_the_next_goes_on() {
-    let home = tempfile::tempdir().unwrap();
-    let registry = Faulty::start();
+/// A release in a registry that can be slow; its pull spec.
+fn paced(registry: &Faulty, iso: &[u8]) -> String {
     let installer = program(1, &["IMAGE", "VERSION"]);
-    let iso = super::images::noise(5, 3_000_000);
     let add = |name: &str, tar: Vec<u8>| {
         let image = registry.add_image("ocp/art", name, &[super::images::gzip(&tar)]);
         image.pinned().to_string()
@@ -292,15 +295,21 @@ fn a_killed_run_leaves_nothing_and_the_next_goes_on() {
         ),
         (
             "machine-os-images",
-            add("m", tar(&[("coreos/coreos-x86_64.iso", &iso)])),
+            add("m", tar(&[("coreos/coreos-x86_64.iso", iso)])),
         ),
     ];
     let payload = payload("4.13.1", &components, "amd64");
     let layers: Vec<Vec<u8>> = payload.blobs[1..].iter().map(|(_, b)| b.to_vec()).collect();
-    let release = registry
-        .add_image("ocp/release", "v", &layers)
-        .pinned()
-        .to_string();
+    let release = registry.add_image("ocp/release", "v", &layers);
+    release.pinned().to_string()
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_and_the_next_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let registry = Faulty::start();
+    let iso = super::images::noise(5, 3_000_000);
+    let release = paced(&registry, &iso);
     let args = [
         "assets",
         "installer",
@@ -329,7 +338,7 @@ fn a_killed_run_leaves_nothing_and_the_next_goes_on() {
             .filter_map(|f| Some(f.metadata().ok()?.len()));
         out.join("openshift-install").exists() && sizes.max().unwrap_or(0) > 100_000
     };
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !under_way() {
         assert!(Instant::now() < deadline, "the ISO was not begun");
         std::thread::sleep(Duration::from_millis(5));

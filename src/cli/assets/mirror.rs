@@ -155,8 +155,8 @@ impl Mirror {
             name.starts_with("rhcos-") && name.contains("-live") && name.ends_with(&ending)
         };
         let found = if asset.is_program() {
-            let named = |name: &String| sums.iter().find(|(listed, _)| listed == name);
-            names.iter().find_map(named)
+            let listed = |name: &String| sums.iter().find(|(other, _)| other == name);
+            names.iter().find_map(listed)
         } else {
             // `latest` has it twice: the longer name says which version it is.
             let isos = sums.iter().filter(|(name, _)| of_iso(name));

@@ -69,7 +69,7 @@ impl Asset {
 pub(super) struct Assets {
     /// What to take. Default: all.
     #[arg(value_enum, value_name = "ASSET")]
-    assets: Vec<Wanted>,
+    wanted: Vec<Wanted>,
     /// Data directory that `precache download` filled: the release is taken from it.
     #[arg(short = 'f', long = "folder", value_name = "DIR")]
     folder: Option<PathBuf>,
@@ -151,7 +151,7 @@ impl Assets {
         desk: &mut Desk,
         cancel: &CancellationToken,
     ) -> Result<Vec<Done>, Failure> {
-        let assets = self.wanted();
+        let assets = self.chosen();
         if let Some(base) = &self.from_mirror {
             let mirror = self.mirror(base)?;
             return mirror.take(context, desk, &assets, cancel).await;
@@ -160,15 +160,15 @@ impl Assets {
         release.take(context, desk, &assets).await
     }
 
-    fn wanted(&self) -> BTreeSet<Asset> {
-        let all = self.assets.is_empty() || self.assets.contains(&Wanted::All);
+    fn chosen(&self) -> BTreeSet<Asset> {
+        let all = self.wanted.is_empty() || self.wanted.contains(&Wanted::All);
         let asked = |asset: &Asset| {
             let word = match asset {
                 Asset::Installer => Wanted::Installer,
                 Asset::LiveIso => Wanted::LiveIso,
                 Asset::Oc => Wanted::Oc,
             };
-            all || self.assets.contains(&word)
+            all || self.wanted.contains(&word)
         };
         Asset::ALL.into_iter().filter(asked).collect()
     }

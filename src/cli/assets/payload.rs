@@ -304,7 +304,7 @@ impl Release {
             Asset::Installer | Asset::Oc => {
                 let missing =
                     tokio::task::block_in_place(|| stamp(file.as_file_mut(), self.marks(asset)))
-                        .map_err(|e| unstamped(image, path, crate::cli::exit::chain(&e)))?;
+                        .map_err(|e| unstamped(image, path, &crate::cli::exit::chain(&e)))?;
                 judge(context, (image, path), &missing)?;
             }
         }
@@ -353,12 +353,10 @@ fn judge(
     for mark in missing {
         match mark {
             Mark::Image(_) => {
-                return Err(unstamped(
-                    image,
-                    path,
-                    "it has no place for the name of its release".to_owned(),
-                )
-                .hint("it would install another release; take it with --from-mirror"));
+                return Err(
+                    unstamped(image, path, "it has no place for the name of its release")
+                        .hint("it would install another release; take it with --from-mirror"),
+                );
             }
             Mark::Version(version) => context.warn(&format!(
                 "{image}:/{path} has no place for its version: it will not call itself {version}"
@@ -370,7 +368,7 @@ fn judge(
     Ok(())
 }
 
-fn unstamped(image: &Reference, path: &str, reason: String) -> Failure {
+fn unstamped(image: &Reference, path: &str, reason: &str) -> Failure {
     Failure::new(
         Exit::Verification,
         format!("{image}:/{path} cannot be made the one of its release: {reason}"),

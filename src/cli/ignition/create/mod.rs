@@ -238,7 +238,7 @@ impl Create {
     async fn program(&self, context: &Context) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.installer {
             // A program is looked for in the PATH unless its name has a slash.
-            return Ok(fs_err::canonicalize(path).map_err(|e| unreadable(path, &e))?);
+            return fs_err::canonicalize(path).map_err(|e| unreadable(path, &e));
         }
         let Some(folder) = &self.folder else {
             return Ok(PathBuf::from("openshift-install"));

@@ -1,6 +1,7 @@
 //! The ISOs of a list of machines, in parallel; one failure does not stop the rest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -135,9 +136,9 @@ fn bases(
     let mut bases = BTreeMap::new();
     for site in sites {
         let path = config(list, site)?;
-        if !bases.contains_key(&path) {
-            let base = Base::load(context, run, &path)?;
-            bases.insert(path, base);
+        if let Entry::Vacant(new) = bases.entry(path) {
+            let base = Base::load(context, run, new.key())?;
+            new.insert(base);
         }
     }
     Ok(bases)
