@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::images::{Family, image};
+use super::installer;
 use super::program::{Run, snoforge};
 use super::support::registry::installed;
 use super::world::{Is, World, constant, layer};
@@ -22,34 +23,18 @@ struct Desk {
     home: tempfile::TempDir,
 }
 
-/// An interpreter with the YAML module; pyenv's shims need the home directory that the program does not get.
-fn python() -> Option<PathBuf> {
-    let print = "import sys, yaml; print(sys.executable)";
-    match snoforge::exec::run("python3", &["-c", print]) {
-        Ok(path) => Some(String::from_utf8(path).unwrap().trim().into()),
-        Err(e) => {
-            let _ =
-                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: {e}\n"));
-            None
-        }
-    }
+/// The stand-in with places for a release, as the real one has them.
+fn with_places(python: &Path) -> Vec<u8> {
+    let places = ["IMAGE", "VERSION"].map(|word| {
+        let mark = format!("#{word}");
+        [mark.as_bytes(), &constant(word)].concat()
+    });
+    installer::standin(python, &places.concat())
 }
 
-/// The stand-in as a program; with places for a release, as the real one has them.
-fn standin(python: &Path, places: bool) -> Vec<u8> {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let script = format!(
-        "#!/bin/sh\nexec {} {root}/tests/assets/openshift_install.py \"$0\" {root}/ignition/golden/stock/era-b.ign \"$@\"\n",
-        python.display()
-    );
-    let mut bytes = script.into_bytes();
-    if places {
-        for word in ["IMAGE", "VERSION"] {
-            bytes.extend(format!("#{word}").bytes());
-            bytes.extend(constant(word));
-        }
-    }
-    bytes
+fn secret(password: &str) -> String {
+    let auth = BASE64.encode(format!("me:{password}"));
+    json!({"auths": {"quay.io": {"auth": auth, "email": "me@example.com"}}}).to_string()
 }
 
 impl Desk {
@@ -57,16 +42,11 @@ impl Desk {
         if !installed(&["openssl", "ssh-keygen"]) {
             return None;
         }
+        let python = installer::python()?;
         let desk = Self {
             home: tempfile::tempdir().unwrap(),
         };
-        let installer = desk.path("openshift-install");
-        fs_err::write(&installer, standin(&python()?, false)).unwrap();
-        fs_err::set_permissions(&installer, std::fs::Permissions::from_mode(0o755)).unwrap();
-        desk.write_secret(PASSWORD);
-        let key = desk.path("key");
-        let key = ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()];
-        snoforge::exec::run("ssh-keygen", &key).unwrap();
+        installer::equip(desk.home.path(), &python, &secret(PASSWORD));
         Some(desk)
     }
 
@@ -75,9 +55,7 @@ impl Desk {
     }
 
     fn write_secret(&self, password: &str) {
-        let auth = BASE64.encode(format!("me:{password}"));
-        let secret = json!({"auths": {"quay.io": {"auth": auth, "email": "me@example.com"}}});
-        fs_err::write(self.path("pull-secret.json"), secret.to_string()).unwrap();
+        fs_err::write(self.path("pull-secret.json"), secret(password)).unwrap();
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -463,7 +441,7 @@ fn the_installer_out_of_the_payload_knows_its_release() {
     let Some(mut world) = World::new() else {
         return;
     };
-    let program = standin(&python().unwrap(), true);
+    let program = with_places(&installer::python().unwrap());
     let files = layer(&[("usr/bin/openshift-install", Is::File(&program))]);
     world.make(&[("installer", image(Family::Docker, "amd64", &[files]))]);
     world.download("amd64");

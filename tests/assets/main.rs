@@ -9,6 +9,8 @@
 #[path = "../support/images.rs"]
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod images;
+#[path = "../support/installer.rs"]
+mod installer;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/mod.rs"]

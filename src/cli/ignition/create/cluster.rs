@@ -119,7 +119,7 @@ impl Job<'_> {
         let refuse = |why: &str| {
             let message = format!("{} is there, {why}", path.display());
             Failure::new(Exit::Usage, message).hint(
-                "--force makes a new one: with other keys, for machines that are not installed yet",
+                "add --force to have it replaced: the new one has other keys, for machines that are not installed yet",
             )
         };
         let record = record.filter(|r| r.format == FORMAT);

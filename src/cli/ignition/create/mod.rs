@@ -41,12 +41,16 @@ pub(in crate::cli) use cluster::IGNITION;
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the command line"
+)]
 #[command(
     after_help = "The result is good for 24 hours: `ignition certs --extend` makes it last. A second run with the same inputs keeps what is there; other inputs need --force, since a new config has new keys and fits no machine that was installed from the old one.\n\nExamples:\n  snoforge ignition create --hostname bip --domain lab.example.com --machine-network 192.168.86.0/24 --installation-disk /dev/sda \\\n    --pull-secret pull-secret.json --ssh-key ~/.ssh/id_ed25519.pub -f /mnt -o cluster/\n  snoforge ignition create --sites sites.csv --domain lab.example.com --pull-secret pull-secret.json --ssh-key key.pub \\\n    --installer ./openshift-install -o clusters/"
 )]
 pub(crate) struct Create {
     /// List of machines (CSV or YAML): each becomes a cluster of its own, in OUT/HOSTNAME.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["hostname", "cluster"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "hostname")]
     sites: Option<PathBuf>,
     /// Name of the machine.
     #[arg(long, value_name = "NAME")]
@@ -66,6 +70,8 @@ pub(crate) struct Create {
     /// Public SSH key for the user `core`.
     #[arg(long, value_name = "FILE")]
     ssh_key: PathBuf,
+    #[command(flatten)]
+    network: iso::build::NetworkFlags,
     #[command(flatten)]
     cluster_flags: ClusterFlags,
     /// The `openshift-install` to run. Default: the one of -f, else the one in the PATH.
@@ -94,6 +100,9 @@ pub(crate) struct Create {
     /// Replace a config that is there.
     #[arg(long)]
     force: bool,
+    /// Check everything that can be checked without the installer, and stop.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What becomes the same in every cluster.
@@ -161,6 +170,9 @@ impl Create {
             let config = render(site, &options, &secrets)?;
             jobs.push(Job { site, dir, config });
         }
+        if self.dry_run {
+            return planned(context, &jobs);
+        }
         if self.config_only {
             return written(context, &jobs);
         }
@@ -173,6 +185,7 @@ impl Create {
             .with(Field::Cluster, self.cluster.clone())
             .with(Field::Domain, self.domain.clone())
             .with(Field::InstallationDisk, self.installation_disk.clone());
+        let base = self.network.over(base);
         let Some(list) = &self.sites else {
             return Ok(vec![iso::build::resolve(context, &base)?]);
         };
@@ -356,6 +369,17 @@ impl Create {
             }
         }
     }
+}
+
+/// `--dry-run`.
+fn planned(context: &Context, jobs: &[Job<'_>]) -> Result<(), Failure> {
+    let row = |job: &Job<'_>| json!({"cluster": job.name(), "out": job.dir});
+    let rows: Vec<_> = jobs.iter().map(row).collect();
+    context.result(&json!({"dryRun": true, "sites": rows}), || {
+        let lines = jobs.iter();
+        let lines = lines.map(|job| format!("{} in {}", job.name(), job.dir.display()));
+        lines.collect::<Vec<_>>().join("\n")
+    })
 }
 
 /// `--config-only`.
