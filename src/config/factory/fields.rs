@@ -163,7 +163,7 @@ pub const FIELDS: [Field; 73] = [
 
     field(Install, ("pullSecret", "pull-secret"), Path, "Pull secret that the clusters get."),
     field(Install, ("sshKey", "ssh-key"), Path, "Public SSH key for the user core."),
-    field(Install, ("out", "o"), Path, "Directory of the clusters: OUT/HOSTNAME has the Ignition config and the kubeconfig of each."),
+    field(Install, ("out", "out"), Path, "Directory of the clusters: OUT/HOSTNAME has the Ignition config and the kubeconfig of each."),
     field(Install, ("installer", "installer"), Path, "openshift-install; without it the one of the downloaded release."),
     list(Install, ("machineNetwork", "machine-network"), Text, "Network of machines without a static address; one per address family."),
     list(Install, ("clusterNetwork", "cluster-network"), Text, "Network of the pods; one per address family."),
