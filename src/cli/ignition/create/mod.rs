@@ -41,10 +41,6 @@ pub(in crate::cli) use cluster::IGNITION;
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches of the command line"
-)]
 #[command(
     after_help = "The result is good for 24 hours: `ignition certs --extend` makes it last. A second run with the same inputs keeps what is there; other inputs need --force, since a new config has new keys and fits no machine that was installed from the old one.\n\nExamples:\n  snoforge ignition create --hostname bip --domain lab.example.com --machine-network 192.168.86.0/24 --installation-disk /dev/sda \\\n    --pull-secret pull-secret.json --ssh-key ~/.ssh/id_ed25519.pub -f /mnt -o cluster/\n  snoforge ignition create --sites sites.csv --domain lab.example.com --pull-secret pull-secret.json --ssh-key key.pub \\\n    --installer ./openshift-install -o clusters/"
 )]
