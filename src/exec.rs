@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
@@ -99,6 +99,40 @@ pub fn run_until<A: AsRef<OsStr> + fmt::Debug>(
     }
 }
 
+/// As [`run_until`], and each line that it prints on stderr goes to `line` at once.
+///
+/// # Errors
+/// As [`run_until`].
+pub fn run_watched<A: AsRef<OsStr> + fmt::Debug>(
+    program: &str,
+    args: &[A],
+    stop: &dyn Fn() -> bool,
+    line: &(dyn Fn(&str) + Sync),
+) -> Result<Vec<u8>, ExecError> {
+    tracing::debug!(program, ?args, "run, watched");
+    let child = spawn(Path::new("."), program, args, false);
+    let output = child.and_then(|child| end_with(child, stop, |pipe| told(pipe, line)));
+    match output.transpose() {
+        Some(output) => judge(program, output),
+        None => Err(ExecError::Stopped(program.to_owned())),
+    }
+}
+
+/// [`drain`], and each line is told.
+fn told(pipe: Option<impl io::Read>, line: &dyn Fn(&str)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        let mut pipe = io::BufReader::new(pipe);
+        let mut start = 0;
+        while matches!(pipe.read_until(b'\n', &mut bytes), Ok(n) if n > 0) {
+            let text = String::from_utf8_lossy(bytes.get(start..).unwrap_or_default());
+            line(text.trim_end());
+            start = bytes.len();
+        }
+    }
+    bytes
+}
+
 /// Runs a program that reads what `fill` writes, however much: its own output is drained meanwhile. When `fill` fails the program is
 /// killed, unless it ended first: then its own reason counts. Gives what `fill` gave, and what a good program said on stderr.
 ///
@@ -150,11 +184,19 @@ fn is_broken_pipe<T>(result: &io::Result<T>) -> bool {
 }
 
 /// Waits for the end; `None` when it was killed. The pipes are drained meanwhile: a full one would hold the program up.
-fn end(mut child: Child, stop: &dyn Fn() -> bool) -> io::Result<Option<Output>> {
+fn end(child: Child, stop: &dyn Fn() -> bool) -> io::Result<Option<Output>> {
+    end_with(child, stop, drain)
+}
+
+fn end_with(
+    mut child: Child,
+    stop: &dyn Fn() -> bool,
+    stderr: impl FnOnce(Option<std::process::ChildStderr>) -> Vec<u8> + Send,
+) -> io::Result<Option<Output>> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let out = scope.spawn(|| drain(out));
-        let err = scope.spawn(|| drain(err));
+        let err = scope.spawn(|| stderr(err));
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break Some(status);

@@ -1,6 +1,7 @@
 //! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
 //! and writes to stdout.
 
+mod assets;
 mod build;
 mod confirm;
 mod context;
@@ -70,6 +71,8 @@ enum Command {
     /// Disks: list them, write images onto many at once.
     #[command(subcommand)]
     Disk(disk::Disk),
+    /// Take openshift-install, the live ISO and oc out of a release, or from a mirror.
+    Assets(Box<assets::Assets>),
     /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
     #[command(subcommand)]
     Osimage(Box<osimage::Osimage>),
@@ -181,6 +184,7 @@ impl Command {
             Self::Osimage(verb) => verb.run(context),
             Self::Install(verb) => verb.run(context),
             Self::Site(verb) => verb.run(context),
+            Self::Assets(args) => args.run(context),
             Self::Build(args) => args.run(context),
             Self::Check(args) => args.run(context),
             Self::Doctor(args) => args.run(context),

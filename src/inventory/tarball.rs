@@ -13,7 +13,9 @@ const MAX_EXTENSION: u64 = 1 << 20;
 pub(super) enum Kind {
     File,
     Directory,
-    /// Links, devices: not read, but they replace what was there.
+    Symlink,
+    Hardlink,
+    /// Devices and the like: not read, but they replace what was there.
     Other,
 }
 
@@ -21,6 +23,8 @@ pub(super) enum Kind {
 pub(super) struct Entry<'a> {
     pub(super) path: &'a str,
     pub(super) kind: Kind,
+    /// Target of a link, as it is written; else empty.
+    pub(super) link: &'a str,
     pub(super) body: &'a mut dyn Read,
 }
 
@@ -33,30 +37,35 @@ pub(super) fn walk(
     visit: &mut dyn FnMut(Entry<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut archive = tar::Archive::new(reader);
-    let mut long_path: Option<String> = None;
+    let mut next = Long::default();
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
         let kind = match entry.header().entry_type() {
             tar::EntryType::GNULongName => {
-                let name = extension(&mut entry)?;
-                let name = name.split(|b| *b == 0).next().unwrap_or_default();
-                long_path = Some(String::from_utf8_lossy(name).into_owned());
+                next.path = Some(gnu(&extension(&mut entry)?));
+                continue;
+            }
+            tar::EntryType::GNULongLink => {
+                next.link = Some(gnu(&extension(&mut entry)?));
                 continue;
             }
             tar::EntryType::XHeader => {
-                if let Some(path) = pax_path(&extension(&mut entry)?)? {
-                    long_path = Some(path);
-                }
+                next.pax(&extension(&mut entry)?)?;
                 continue;
             }
-            tar::EntryType::GNULongLink | tar::EntryType::XGlobalHeader => continue,
+            tar::EntryType::XGlobalHeader => continue,
             tar::EntryType::Regular | tar::EntryType::Continuous => Kind::File,
             tar::EntryType::Directory => Kind::Directory,
+            tar::EntryType::Symlink => Kind::Symlink,
+            tar::EntryType::Link => Kind::Hardlink,
             _ => Kind::Other,
         };
-        let raw = long_path
-            .take()
-            .unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+        let long = std::mem::take(&mut next);
+        let own = || String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let raw = long.path.unwrap_or_else(own);
+        let own = entry.link_name_bytes();
+        let own = || own.map(|name| String::from_utf8_lossy(&name).into_owned());
+        let link = long.link.or_else(own).unwrap_or_default();
         // Old tars mark directories by a trailing slash only.
         let kind = if kind == Kind::File && raw.ends_with('/') {
             Kind::Directory
@@ -67,6 +76,7 @@ pub(super) fn walk(
         visit(Entry {
             path: &path,
             kind,
+            link: &link,
             body: &mut entry,
         })?;
     }
@@ -82,28 +92,43 @@ fn extension(entry: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The `path` record of pax headers: `<length> <key>=<value>\n` …
-fn pax_path(mut records: &[u8]) -> io::Result<Option<String>> {
-    let broken = || bad("broken pax header");
-    let mut path = None;
-    while !records.is_empty() {
-        let space = records.iter().position(|b| *b == b' ');
-        let (digits, _) = records.split_at(space.ok_or_else(broken)?);
-        let length = std::str::from_utf8(digits).ok();
-        let length: usize = length.and_then(|d| d.parse().ok()).ok_or_else(broken)?;
-        let record = records.get(digits.len() + 1..length).ok_or_else(broken)?;
-        records = records.get(length..).ok_or_else(broken)?;
-        let record = record.strip_suffix(b"\n").ok_or_else(broken)?;
-        if let Some(value) = record.strip_prefix(b"path=") {
-            path = Some(String::from_utf8_lossy(value).into_owned());
-        } else if record.starts_with(b"size=") {
-            return Err(bad("a file of 8 GiB or more"));
-        }
-    }
-    Ok(path)
+fn gnu(bytes: &[u8]) -> String {
+    let name = bytes.split(|b| *b == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
 }
 
-fn normalize(path: &str) -> io::Result<String> {
+/// What extended headers say of the next entry.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Long {
+    path: Option<String>,
+    link: Option<String>,
+}
+
+impl Long {
+    /// Reads the records of a pax header that matter here: `<length> <key>=<value>\n` …
+    fn pax(&mut self, mut records: &[u8]) -> io::Result<()> {
+        let broken = || bad("broken pax header");
+        while !records.is_empty() {
+            let space = records.iter().position(|b| *b == b' ');
+            let (digits, _) = records.split_at(space.ok_or_else(broken)?);
+            let length = std::str::from_utf8(digits).ok();
+            let length: usize = length.and_then(|d| d.parse().ok()).ok_or_else(broken)?;
+            let record = records.get(digits.len() + 1..length).ok_or_else(broken)?;
+            records = records.get(length..).ok_or_else(broken)?;
+            let record = record.strip_suffix(b"\n").ok_or_else(broken)?;
+            if let Some(value) = record.strip_prefix(b"path=") {
+                self.path = Some(String::from_utf8_lossy(value).into_owned());
+            } else if let Some(value) = record.strip_prefix(b"linkpath=") {
+                self.link = Some(String::from_utf8_lossy(value).into_owned());
+            } else if record.starts_with(b"size=") {
+                return Err(bad("a file of 8 GiB or more"));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn normalize(path: &str) -> io::Result<String> {
     let parts: Vec<&str> = path
         .split('/')
         .filter(|p| !p.is_empty() && *p != ".")
@@ -204,10 +229,10 @@ mod tests {
             assert!(entries(&builder.into_inner().unwrap()).is_err(), "{path}");
         }
         for records in ["5 path", "99 path=x\n", "x path=y\n", "0 \n", "3 =\n"] {
-            let _ = pax_path(records.as_bytes());
+            let _ = Long::default().pax(records.as_bytes());
         }
-        assert!(pax_path(b"99 path=x\n").is_err());
-        assert!(pax_path(b"0 path=x\n").is_err());
+        assert!(Long::default().pax(b"99 path=x\n").is_err());
+        assert!(Long::default().pax(b"0 path=x\n").is_err());
     }
 
     proptest::proptest! {
@@ -231,7 +256,7 @@ mod tests {
             }
             let _ = entries(&bytes);
             let _ = entries(&noise);
-            let _ = pax_path(&noise);
+            let _ = Long::default().pax(&noise);
         }
     }
 

@@ -18,6 +18,7 @@ mod address;
 mod cluster;
 pub mod dns;
 mod error;
+pub mod install_config;
 mod kargs;
 mod keyfile;
 mod lint;

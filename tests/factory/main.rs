@@ -6,6 +6,8 @@
     reason = "a test stops at the first broken invariant"
 )]
 
+#[path = "../support/installer.rs"]
+mod installer;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/mod.rs"]
@@ -13,6 +15,7 @@ mod support;
 
 mod bench;
 mod checks;
+mod clusters;
 mod disks;
 mod job;
 mod lan;

@@ -178,6 +178,20 @@ impl Checker<'_> {
             let message = format!("`inventory`: {} does not exist", path.display());
             self.wrong(iso.values.place("inventory"), message);
         }
+        if let Some(install) = &self.factory.install {
+            self.section(install, Section::Install);
+            let line = lines::clusters(self.factory, install, iso);
+            if !self.line(install.at, &line) || self.found.errors.len() > before {
+                return;
+            }
+            // Networks, disks, names, the secrets: the verb knows what each cluster needs.
+            let line = std::iter::once("snoforge".to_owned()).chain(line);
+            let line = line.chain(["--dry-run".to_owned()]);
+            if let Err(failure) = execute(line, &self.context) {
+                self.failed(install.at, failure);
+                return;
+            }
+        }
         let line = lines::isos(self.factory, iso);
         if !self.line(iso.values.at, &line) {
             return;
@@ -202,10 +216,19 @@ impl Checker<'_> {
             isos::made(self.factory, iso, &report, &inputs).map(drop)
         };
         match self.depth {
+            // What the job makes itself may not be there yet.
+            _ if self.waits(sites) => true,
             Depth::Full => false,
             Depth::Work => made().is_some(),
             Depth::Plan => true,
         }
+    }
+
+    /// Whether a config is still to be made.
+    fn waits(&self, sites: &[Site]) -> bool {
+        let own = sites.iter().filter(|site| site.ignition.is_none());
+        let mut created = own.filter_map(|site| isos::created(self.factory, site));
+        created.any(|path| !path.exists())
     }
 
     /// The verb itself knows the rest: the live ISO, configs, certificates, kernel arguments and what fits.

@@ -1,6 +1,6 @@
 //! The boot media: what decides them, and whether those that are there were made of that.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -8,6 +8,7 @@ use super::report::{IsosReport, Report, SiteReport};
 use super::{lines, relative};
 use crate::cli::context::today;
 use crate::cli::exit::{Exit, Failure, unreadable};
+use crate::cli::ignition::IGNITION;
 use crate::cli::imageset::check::{findings_failure, read};
 use crate::cli::iso::Iso as Verb;
 use crate::cli::{Command, parse};
@@ -109,8 +110,11 @@ pub(super) fn inputs(factory: &Factory, iso: &Iso, sites: &[Site]) -> Result<Dig
     }
     let list = iso.sites.value.as_deref();
     let beside = list.unwrap_or(Path::new(&factory.file)).parent();
-    let own = sites.iter().filter_map(|site| site.ignition.as_deref());
-    let own = own.map(|own| content(&beside.unwrap_or(Path::new("")).join(own)));
+    let own = sites.iter().filter_map(|site| match &site.ignition {
+        Some(own) => Some(beside.unwrap_or(Path::new("")).join(own)),
+        None => created(factory, site),
+    });
+    let own = own.map(|own| content(&own));
     let own: Vec<Digest> = own.collect::<Result<_, _>>()?;
     let authfile = factory.download.path("authfile");
     let authfile = authfile.filter(|_| iso.values.is_on("embedPullSecret"));
@@ -119,6 +123,13 @@ pub(super) fn inputs(factory: &Factory, iso: &Iso, sites: &[Site]) -> Result<Dig
         "authfile": authfile.map(content).transpose()?,
     });
     Ok(Digest::of(document.to_string().as_bytes()))
+}
+
+/// The config that the job makes for a site.
+pub(super) fn created(factory: &Factory, site: &Site) -> Option<PathBuf> {
+    let out = factory.install.as_ref()?.path("out")?;
+    let name = site.hostname.as_ref()?.to_string();
+    Some(out.join(name).join(IGNITION))
 }
 
 fn live_identity(path: &Path) -> Result<Value, Failure> {
@@ -180,8 +191,14 @@ pub(super) fn report(factory: &Factory, iso: &Iso, inputs: Digest) -> Result<Iso
 }
 
 /// The same failure for somebody who writes a file, no flags.
-pub(super) fn in_file(mut failure: Failure) -> Failure {
+pub(super) fn in_file(failure: Failure) -> Failure {
+    in_section(failure, "iso")
+}
+
+/// As [`in_file`], for another section.
+pub(super) fn in_section(mut failure: Failure, section: &str) -> Failure {
+    let set = format!("set `force: true` under `{section}`");
     let hint = failure.hint.take();
-    failure.hint = hint.map(|hint| hint.replace("add --force", "set `force: true` under `iso`"));
+    failure.hint = hint.map(|hint| hint.replace("add --force", &set));
     failure
 }

@@ -68,7 +68,10 @@ impl<'a> Job<'a> {
         self.disks(&digest)?;
         let factory = self.factory;
         match &factory.iso {
-            Some(iso) => self.isos(iso)?,
+            Some(iso) => {
+                self.clusters(iso)?;
+                self.isos(iso)?;
+            }
             None => self.report.isos = None,
         }
         self.report.complete = true;
@@ -235,6 +238,21 @@ impl<'a> Job<'a> {
         report.disks.retain(|old| old.target != filled.target);
         report.disks.push(filled);
         report.write(&self.factory.report)
+    }
+
+    /// The verb itself keeps what is there of the same inputs.
+    fn clusters(&mut self, iso: &Iso) -> Result<(), Failure> {
+        let factory = self.factory;
+        let Some(install) = &factory.install else {
+            return Ok(());
+        };
+        let sites = isos::sites(factory, iso)?.sites;
+        let own = sites.iter().filter(|site| site.ignition.is_none()).count();
+        let out = install.text("out").unwrap_or_default();
+        let what = format!("{} in {out}", format::count(own as u64, "site"));
+        let line = lines::clusters(factory, install, iso);
+        self.step(("clusters", what), true, line)
+            .map_err(|failure| isos::in_section(failure, "install"))
     }
 
     fn isos(&mut self, iso: &Iso) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::factory::{Disk, Factory, ImageSetSource, Iso, Section, Target};
+use crate::config::factory::{Disk, Factory, ImageSetSource, Iso, Section, Target, Values};
 
 /// `precache download`, without or with the work itself.
 pub(super) fn download(factory: &Factory) -> Vec<String> {
@@ -67,14 +67,47 @@ pub(super) fn copy(factory: &Factory, label: &str, disks: &[&Disk]) -> Vec<Strin
     line
 }
 
+/// What `iso` says of the sites, and their clusters need to know.
+const OF_SITES: [&str; 9] = [
+    "cluster",
+    "domain",
+    "interface",
+    "netmask",
+    "gateway",
+    "nameserver",
+    "vlan",
+    "bond",
+    "installationDisk",
+];
+
+/// `ignition create` of all sites.
+pub(super) fn clusters(factory: &Factory, install: &Values, iso: &Iso) -> Vec<String> {
+    let mut line = words(&["ignition", "create"]);
+    line.extend(install.flags(Section::Install));
+    line.extend(iso.values.only(&OF_SITES).flags(Section::Iso));
+    if install.text("installer").is_none() {
+        line.push(format!("--folder={}", folder(factory)));
+        let version = factory.release.text("version");
+        line.extend(version.map(|version| format!("--release={version}")));
+    }
+    line.push(sites(factory, iso));
+    line
+}
+
+/// Sites that stand in the factory file are read from it.
+fn sites(factory: &Factory, iso: &Iso) -> String {
+    let sites = iso.sites.value.as_deref();
+    let sites = sites.unwrap_or(Path::new(&factory.file)).display();
+    format!("--sites={sites}")
+}
+
 /// `iso build` of all sites.
 pub(super) fn isos(factory: &Factory, iso: &Iso) -> Vec<String> {
     let mut line = words(&["iso", "build"]);
     line.extend(iso.values.flags(Section::Iso));
-    // Sites that stand in the factory file are read from it.
-    let sites = iso.sites.value.as_deref();
-    let sites = sites.unwrap_or(Path::new(&factory.file)).display();
-    line.push(format!("--sites={sites}"));
+    let clusters = factory.install.as_ref().and_then(|i| i.text("out"));
+    line.extend(clusters.map(|out| format!("--ignition={out}")));
+    line.push(sites(factory, iso));
     if iso.values.is_on("embedPullSecret") {
         let authfile = factory.download.text("authfile");
         line.extend(authfile.map(|file| format!("--authfile={file}")));

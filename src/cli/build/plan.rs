@@ -66,6 +66,7 @@ pub(super) fn steps(facts: &Facts<'_>) -> Vec<Step> {
     steps.extend(targets.map(|target| push(facts, &target.value)));
     let disks = facts.factory.disks.iter().zip(facts.disks);
     steps.extend(disks.flat_map(|(disk, state)| one_disk(facts, disk, state)));
+    steps.extend(facts.isos.as_ref().and_then(|isos| clusters(facts, isos)));
     steps.extend(facts.isos.as_ref().and_then(|isos| boot_media(facts, isos)));
     steps
 }
@@ -189,6 +190,26 @@ fn one_disk(facts: &Facts<'_>, disk: &Disk, state: &State) -> Vec<Step> {
     }
 }
 
+/// How long an installer takes is not estimated: seconds each.
+fn clusters(facts: &Facts<'_>, isos: &Isos) -> Option<Step> {
+    let (install, iso) = (facts.factory.install.as_ref()?, facts.factory.iso.as_ref()?);
+    let line = lines::clusters(facts.factory, install, iso);
+    Some(Step {
+        name: "clusters",
+        what: format!(
+            "{} in {}",
+            format::count(isos.sites, "site"),
+            install.text("out").unwrap_or_default()
+        ),
+        bytes: None,
+        seconds: None,
+        done: isos
+            .made
+            .then(|| "the boot media are made of them".to_owned()),
+        command: Some(lines::shown(&line)),
+    })
+}
+
 fn boot_media(facts: &Facts<'_>, isos: &Isos) -> Option<Step> {
     let iso = facts.factory.iso.as_ref()?;
     let bytes = isos.sites * isos.size;
@@ -214,7 +235,7 @@ fn boot_media(facts: &Facts<'_>, isos: &Isos) -> Option<Step> {
 /// Seconds of what is left, where all of it is known.
 pub(super) fn total(steps: &[Step]) -> Option<u64> {
     let open = steps.iter().filter(|step| step.done.is_none());
-    let known = |step: &&Step| !matches!(step.name, "inventory" | "partition");
+    let known = |step: &&Step| !matches!(step.name, "inventory" | "partition" | "clusters");
     let times: Option<Vec<u64>> = open.filter(known).map(|step| step.seconds).collect();
     Some(times?.iter().sum())
 }

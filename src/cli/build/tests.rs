@@ -27,6 +27,21 @@ const OF_THE_RUN: [&str; 14] = [
 ];
 /// Flags that mean one machine, or another job.
 const OF_ONE: [&str; 4] = ["hostname", "ip", "reset", "keep"];
+/// Flags of `ignition create` that other sections say.
+const OF_OTHERS: [&str; 12] = [
+    "cluster",
+    "domain",
+    "interface",
+    "netmask",
+    "gateway",
+    "nameserver",
+    "vlan",
+    "bond",
+    "installation-disk",
+    "folder",
+    "release",
+    "config-only",
+];
 
 #[test]
 fn every_flag_of_the_verbs_is_a_field() {
@@ -37,6 +52,7 @@ fn every_flag_of_the_verbs_is_a_field() {
         ),
         (["precache", "partition"], &[Section::Disk]),
         (["iso", "build"], &[Section::Iso]),
+        (["ignition", "create"], &[Section::Install]),
     ] {
         let root = Cli::command();
         let verbs = root.find_subcommand(path[0]).unwrap();
@@ -50,6 +66,8 @@ fn every_flag_of_the_verbs_is_a_field() {
                 || OF_ONE.contains(&flag.as_str())
                 // The credentials are those of the download.
                 || (path == ["iso", "build"] && flag == "authfile")
+                // The sites and the release are those of the other sections.
+                || (path == ["ignition", "create"] && OF_OTHERS.contains(&flag.as_str()))
         };
         let flags: BTreeSet<String> = flags.filter(|flag| !exempt(flag)).collect();
         let fields = sections.iter().flat_map(|section| section.fields());
@@ -74,6 +92,8 @@ fn every_step_is_a_command_line() {
     ] {
         parse(&line).unwrap();
     }
+    let install = factory.install.clone().unwrap();
+    parse(&lines::clusters(&factory, &install, &iso)).unwrap();
     // The template shows everything at once; these exclude each other.
     let with_keyfile = parse(&lines::isos(&factory, &iso));
     assert!(with_keyfile.is_ok(), "{:?}", with_keyfile.err());

@@ -1,6 +1,7 @@
 //! `snoforge ignition`: look at, check, compare and patch Ignition configs.
 
 mod certs;
+mod create;
 mod diff;
 mod inspect;
 mod patch;
@@ -15,11 +16,14 @@ use super::context::Context;
 use super::exit::{Exit, Failure, unreadable};
 use crate::ignition::{Config, Error};
 
+pub(super) use create::IGNITION;
 pub(super) use patch::PatchFlags;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Ignition {
+    /// Write install-config.yaml from a site and let openshift-install make the config of it.
+    Create(Box<create::Create>),
     /// Make a stock bootstrap-in-place config install from the data partition, at both boot stages.
     Patch(Box<patch::Patch>),
     /// Show users, files, units, the release image and the install disk; never a secret.
@@ -39,6 +43,7 @@ impl Ignition {
     /// What the verb says.
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Create(args) => args.run(context),
             Self::Patch(args) => args.run(context),
             Self::Inspect(args) => args.run(context),
             Self::Validate(args) => args.run(context),

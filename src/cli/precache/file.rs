@@ -20,7 +20,7 @@ use crate::remote::{Client, FileHead};
 ///
 /// # Errors
 /// The server, the disk, or interrupted; what came stays beside it for the next run.
-pub(super) async fn download(
+pub(in crate::cli) async fn download(
     context: &Context,
     client: &Client,
     (url, path): (&Url, &Path),

@@ -6,7 +6,7 @@ mod copy;
 mod delta;
 pub(super) mod download;
 mod export;
-mod file;
+pub(super) mod file;
 pub(super) mod finish;
 pub(super) mod partition;
 mod place;

@@ -9,6 +9,8 @@ pub enum Section {
     Download,
     /// An entry of `disks`; flags of `precache partition`.
     Disk,
+    /// `install`; flags of `ignition create`.
+    Install,
     /// `iso`; flags of `iso build`.
     Iso,
     /// `rates`: what the plan's times are estimated from.
@@ -17,10 +19,11 @@ pub enum Section {
 
 impl Section {
     /// All of them, in the order of the file.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Release,
         Self::Download,
         Self::Disk,
+        Self::Install,
         Self::Iso,
         Self::Rates,
     ];
@@ -31,6 +34,7 @@ impl Section {
             Self::Release => "release",
             Self::Download => "download",
             Self::Disk => "disks",
+            Self::Install => "install",
             Self::Iso => "iso",
             Self::Rates => "rates",
         }
@@ -122,11 +126,11 @@ const fn list(
 }
 
 use Kind::{Bool, Choice, Mirror, Path, Rate, Registry, Switch, Text, Version, Whole};
-use Section::{Disk, Download, Iso, Rates, Release};
+use Section::{Disk, Download, Install, Iso, Rates, Release};
 
 /// All fields.
 #[rustfmt::skip]
-pub const FIELDS: [Field; 63] = [
+pub const FIELDS: [Field; 76] = [
     field(Release, ("version", "release"), Version, "OpenShift release."),
     list(Release, ("arch", "arch"), Choice(&["amd64", "arm64", "ppc64le", "s390x", "multi"]), "Architectures; without it the image set's, else amd64."),
     field(Release, ("allArch", "all-arch"), Switch, "Take every architecture of each image."),
@@ -162,6 +166,20 @@ pub const FIELDS: [Field; 63] = [
     field(Disk, ("label", "label"), Text, "Label of the partition and of its filesystem."),
     field(Disk, ("fs", "fs"), Choice(&["xfs", "ext4", "vfat"]), "Filesystem."),
     field(Disk, ("wipe", "wipe"), Switch, "Make a new partition table: everything on the disk is lost."),
+
+    field(Install, ("pullSecret", "pull-secret"), Path, "Pull secret that the clusters get."),
+    field(Install, ("sshKey", "ssh-key"), Path, "Public SSH key for the user core."),
+    field(Install, ("out", "out"), Path, "Directory of the clusters: OUT/HOSTNAME has the Ignition config and the kubeconfig of each."),
+    field(Install, ("installer", "installer"), Path, "openshift-install; without it the one of the downloaded release."),
+    list(Install, ("machineNetwork", "machine-network"), Text, "Network of machines without a static address; one per address family."),
+    list(Install, ("clusterNetwork", "cluster-network"), Text, "Network of the pods; one per address family."),
+    list(Install, ("serviceNetwork", "service-network"), Text, "Network of the services; one per address family."),
+    field(Install, ("networkType", "network-type"), Text, "Network plugin; OVNKubernetes when it is not said."),
+    field(Install, ("arch", "arch"), Choice(&["amd64", "arm64", "ppc64le", "s390x"]), "Architecture of the machines; amd64 when it is not said."),
+    field(Install, ("fips", "fips"), Switch, "Validated cryptography only."),
+    field(Install, ("additionalTrustBundle", "additional-trust-bundle"), Path, "PEM certificates that the machines trust."),
+    field(Install, ("parallel", "parallel"), Whole { min: 1, max: 64 }, "Installers at work at once."),
+    field(Install, ("force", "force"), Switch, "Replace configs of other inputs, and those that have expired."),
 
     field(Iso, ("live", "iso"), Path, "Live ISO."),
     field(Iso, ("ignition", "ignition"), Path, "Ignition config of the sites that name none."),

@@ -7,6 +7,7 @@
 //! imageset: imageset.yaml          # or one written here; without it, made of `release`
 //! download: {folder: data, mirrors: [registry.lan:5000/ocp]}
 //! disks:    [{device: serial=…, size: 298}, {image: out/data.img}]
+//! install:  {pullSecret: pull-secret.json, sshKey: key.pub, out: clusters}    # in place of iso.ignition
 //! iso:      {live: rhcos-live.iso, ignition: bip.ign, sites: sites.csv, out: isos}
 //! rates:    {download: 100mbit}    # what the plan's times are estimated from
 //! report:   report.json
@@ -57,6 +58,8 @@ pub struct Factory {
     pub download: Values,
     /// `disks`, in file order; targets are unique.
     pub disks: Vec<Disk>,
+    /// `install`; `pullSecret`, `sshKey` and `out` are there, and so is `iso`, without an `ignition`.
+    pub install: Option<Values>,
     /// `iso`.
     pub iso: Option<Iso>,
     /// Rates to estimate with.
@@ -160,6 +163,14 @@ impl Values {
     /// The value as a path.
     pub fn path(&self, key: &str) -> Option<&Path> {
         self.text(key).map(Path::new)
+    }
+
+    /// The same section with these fields only.
+    #[must_use]
+    pub fn only(&self, keys: &[&str]) -> Self {
+        let mut some = self.clone();
+        some.values.retain(|key, _| keys.contains(key));
+        some
     }
 
     /// Whether a switch is on.

@@ -14,13 +14,14 @@ use crate::config::yaml::{self, Document, Entry, Kind as Scalar, Node, Value};
 use crate::config::{Finding, nearest};
 
 /// Keys of the whole file.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "apiVersion",
     "kind",
     "release",
     "imageset",
     "download",
     "disks",
+    "install",
     "iso",
     "rates",
     "report",
@@ -83,6 +84,7 @@ impl Reader<'_> {
         let rates = self.section(root, Section::Rates).unwrap_or_default();
         let disks = self.disks(root);
         let iso = self.iso(root);
+        let install = self.install(root, iso.as_ref());
         let report = match root.get("report") {
             Some(entry) => self.path_value("report", &entry.value),
             None => Some("report.json".to_owned()),
@@ -103,6 +105,7 @@ impl Reader<'_> {
             imageset: imageset?,
             download,
             disks,
+            install,
             iso,
             rates: Rates {
                 download: rates.rate("download", 12_500_000),
@@ -352,6 +355,25 @@ impl Reader<'_> {
         let hint = "name it by /dev/…, serial=… or wwn=…; an image file is `image: FILE`";
         self.advised(device.at, format!("`{text}` is no disk"), hint);
         None
+    }
+
+    fn install(&mut self, root: &Node, iso: Option<&Iso>) -> Option<Values> {
+        let entry = root.get("install")?;
+        let values = self.values(&entry.value, Section::Install, &[])?;
+        for key in ["pullSecret", "sshKey", "out"] {
+            if values.text(key).is_none() && entry.value.get(key).is_none() {
+                self.wrong(values.at, format!("`install.{key}` is missing"));
+            }
+        }
+        if root.get("iso").is_none() {
+            let hint = "the sites stand there";
+            self.advised(values.at, "`install` is of no use without `iso`", hint);
+        }
+        if let Some(iso) = iso.filter(|iso| iso.values.text("ignition").is_some()) {
+            let at = iso.values.place("ignition");
+            self.wrong(at, "`install` and `iso.ignition` exclude each other");
+        }
+        Some(values)
     }
 
     fn iso(&mut self, root: &Node) -> Option<Iso> {

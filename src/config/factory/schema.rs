@@ -15,6 +15,7 @@ pub fn schema() -> Value {
     disk.insert("oneOf".to_owned(), one_target);
     let release = section(Section::Release, &[], []);
     let download = section(Section::Download, &["folder"], []);
+    let install = section(Section::Install, &["pullSecret", "sshKey", "out"], []);
     let iso = section(Section::Iso, &["live", "out", "sites"], [("sites", sites)]);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -23,6 +24,7 @@ pub fn schema() -> Value {
         "type": "object",
         "additionalProperties": false,
         "required": ["apiVersion", "kind", "release", "download"],
+        "dependentRequired": {"install": ["iso"]},
         "properties": {
             "apiVersion": {"const": API_VERSION},
             "kind": {"const": KIND},
@@ -33,6 +35,7 @@ pub fn schema() -> Value {
             },
             "download": download,
             "disks": {"description": "Data disks to fill.", "type": "array", "items": disk},
+            "install": install,
             "iso": iso,
             "rates": section(Section::Rates, &[], []),
             "report": path(),

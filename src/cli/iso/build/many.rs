@@ -1,6 +1,7 @@
 //! The ISOs of a list of machines, in parallel; one failure does not stop the rest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -11,6 +12,7 @@ use super::base::Base;
 use super::one::{self, Row};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, unreadable};
+use crate::cli::ignition::IGNITION;
 use crate::cli::imageset::check::{findings_failure, told};
 use crate::io::atomic;
 use crate::iso::write::Overwrite;
@@ -27,7 +29,7 @@ pub(super) struct List<'a> {
     pub file: &'a Path,
     /// What the flags say about every machine.
     pub request: &'a Request,
-    /// The config of machines that name none.
+    /// The config of machines that name none, or the directory with one for each.
     pub ignition: Option<&'a Path>,
     /// The directory.
     pub out: &'a Path,
@@ -105,36 +107,39 @@ fn read(context: &Context, list: &List<'_>) -> Result<Vec<Site>, Failure> {
     Ok(sites)
 }
 
-/// Every config that a machine names, by the path in the list.
+/// The config of a machine: its own, the one that `ignition create` made for it in a directory, or the one of all.
+fn config(list: &List<'_>, site: &Site) -> Result<PathBuf, Failure> {
+    let name = site.hostname.as_ref().map(ToString::to_string);
+    let name = name.unwrap_or_default();
+    let beside = list.file.parent().unwrap_or(Path::new("."));
+    match (&site.ignition, list.ignition) {
+        (Some(own), _) => Ok(beside.join(own)),
+        (None, Some(directory)) if directory.is_dir() => Ok(directory.join(name).join(IGNITION)),
+        (None, Some(shared)) => Ok(shared.to_owned()),
+        (None, None) => {
+            let message = format!(
+                "{}: site `{name}` names no Ignition config",
+                list.file.display()
+            );
+            Err(Failure::new(Exit::Usage, message).hint("add --ignition FILE"))
+        }
+    }
+}
+
+/// Every config that a machine starts from, by its path.
 fn bases(
     context: &Context,
     run: &Run,
     list: &List<'_>,
     sites: &[Site],
-) -> Result<BTreeMap<Option<PathBuf>, Base>, Failure> {
+) -> Result<BTreeMap<PathBuf, Base>, Failure> {
     let mut bases = BTreeMap::new();
     for site in sites {
-        if bases.contains_key(&site.ignition) {
-            continue;
+        let path = config(list, site)?;
+        if let Entry::Vacant(new) = bases.entry(path) {
+            let base = Base::load(context, run, new.key())?;
+            new.insert(base);
         }
-        let beside = list.file.parent().unwrap_or(Path::new("."));
-        let path = match (&site.ignition, list.ignition) {
-            (Some(own), _) => beside.join(own),
-            (None, Some(shared)) => shared.to_owned(),
-            (None, None) => {
-                let name = site
-                    .hostname
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                let message = format!(
-                    "{}: site `{name}` names no Ignition config",
-                    list.file.display()
-                );
-                return Err(Failure::new(Exit::Usage, message).hint("add --ignition FILE"));
-            }
-        };
-        bases.insert(site.ignition.clone(), Base::load(context, run, &path)?);
     }
     Ok(bases)
 }
@@ -142,11 +147,12 @@ fn bases(
 fn jobs<'a>(
     list: &List<'_>,
     sites: &'a [Site],
-    bases: &'a BTreeMap<Option<PathBuf>, Base>,
+    bases: &'a BTreeMap<PathBuf, Base>,
 ) -> Result<Vec<Job<'a>>, Failure> {
     let mut jobs = Vec::new();
     for (id, site) in (0..).zip(sites) {
-        let (Some(name), Some(base)) = (&site.hostname, bases.get(&site.ignition)) else {
+        let base = bases.get(&config(list, site)?);
+        let (Some(name), Some(base)) = (&site.hostname, base) else {
             let message = format!("{}: a site has no hostname", list.file.display());
             return Err(Failure::new(Exit::Usage, message));
         };

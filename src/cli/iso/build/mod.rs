@@ -18,6 +18,8 @@ use crate::iso::write::Overwrite;
 use crate::iso::{IsoError, Keyfiles, LiveIso, Medium};
 use crate::site::{Field, Request};
 
+pub(in crate::cli) use one::resolve;
+
 /// Flags of `build`.
 #[derive(Debug, Args)]
 #[expect(
@@ -31,8 +33,8 @@ pub(crate) struct Build {
     /// Live ISO: a file, or a device that one was written to.
     #[arg(long, value_name = "ISO")]
     iso: PathBuf,
-    /// Ignition config; sites may name their own.
-    #[arg(long, value_name = "FILE", required_unless_present = "sites")]
+    /// Ignition config; sites may name their own. With --sites also the directory that `ignition create --sites` filled.
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "sites")]
     ignition: Option<PathBuf>,
     /// The new ISO; with --sites the directory of the new ISOs.
     #[arg(short, value_name = "FILE|DIR")]
@@ -49,6 +51,9 @@ pub(crate) struct Build {
     domain: Option<String>,
     #[command(flatten)]
     network: NetworkFlags,
+    /// `NetworkManager` keyfile in place of the above; repeatable.
+    #[arg(long, value_name = "FILE", help_heading = "Network", conflicts_with_all = ["ip", "interface", "bond", "vlan", "gateway", "nameserver", "netmask"])]
+    network_keyfile: Vec<PathBuf>,
     #[command(flatten)]
     patch: PatchFlags,
     /// Embed the config without patching it for the data partition.
@@ -82,7 +87,7 @@ pub(crate) struct Build {
 /// The static network of the live and the installed system.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
-struct NetworkFlags {
+pub(in crate::cli) struct NetworkFlags {
     /// Interface, or `mac=52:54:00:…`, or `mac=…,NAME`.
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
@@ -104,9 +109,20 @@ struct NetworkFlags {
     /// Bond in place of an interface: `NAME:MEMBER,MEMBER[:OPTIONS[:MTU]]`.
     #[arg(long, value_name = "BOND")]
     bond: Option<String>,
-    /// `NetworkManager` keyfile in place of the above; repeatable.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ip", "interface", "bond", "vlan", "gateway", "nameserver", "netmask"])]
-    network_keyfile: Vec<PathBuf>,
+}
+
+impl NetworkFlags {
+    /// What they say about every machine.
+    pub(in crate::cli) fn over(&self, request: Request) -> Request {
+        request
+            .with(Field::Interface, self.interface.clone())
+            .with(Field::Ip, self.ip.clone())
+            .with(Field::Netmask, self.netmask.clone())
+            .with(Field::Gateway, self.gateway.clone())
+            .with(Field::Nameserver, self.nameserver.clone())
+            .with(Field::Vlan, self.vlan.clone())
+            .with(Field::Bond, self.bond.clone())
+    }
 }
 
 /// What all ISOs of one run have in common, checked.
@@ -129,7 +145,7 @@ impl Run {
 
 impl Build {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let keyfiles = keyfiles(&self.network.network_keyfile)?;
+        let keyfiles = keyfiles(&self.network_keyfile)?;
         let (medium, iso) = open(context, &self.iso)?;
         if let Some(found) = iso.customisation().filter(|_| !self.force) {
             return Err(IsoError::Customised(found).into());
@@ -170,21 +186,15 @@ impl Build {
 
     /// What the flags say about every machine.
     pub(in crate::cli) fn request(&self) -> Request {
-        let (network, patch) = (&self.network, &self.patch);
-        Request::default()
+        let patch = &self.patch;
+        let request = Request::default()
             .with(Field::Hostname, patch.hostname.clone())
             .with(Field::Cluster, self.cluster.clone())
             .with(Field::Domain, self.domain.clone())
-            .with(Field::Interface, network.interface.clone())
-            .with(Field::Ip, network.ip.clone())
-            .with(Field::Netmask, network.netmask.clone())
-            .with(Field::Gateway, network.gateway.clone())
-            .with(Field::Nameserver, network.nameserver.clone())
             .with(Field::Ntp, patch.ntp.clone())
-            .with(Field::Vlan, network.vlan.clone())
-            .with(Field::Bond, network.bond.clone())
             .with(Field::Karg, self.karg.clone())
             .with(Field::InstallationDisk, patch.installation_disk.clone())
-            .with(Field::Label, [patch.label.clone()])
+            .with(Field::Label, [patch.label.clone()]);
+        self.network.over(request)
     }
 }

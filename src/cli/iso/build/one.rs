@@ -148,7 +148,10 @@ fn written(context: &Context, run: &Run, plan: &Plan, out: &Path) -> Result<(), 
 }
 
 /// The machine that the flags describe.
-fn resolve(context: &Context, request: &Request) -> Result<Site, Failure> {
+///
+/// # Errors
+/// Everything that is wrong, in one message.
+pub(in crate::cli) fn resolve(context: &Context, request: &Request) -> Result<Site, Failure> {
     let resolved = request.resolve().map_err(|errors| {
         let lines: Vec<String> = errors
             .iter()

@@ -1,0 +1,231 @@
+//! One site's cluster: its files, whether they are there already, and how they come to be.
+
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::installer::Installer;
+use crate::cli::context::{self, Context};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::ignition::load;
+use crate::ignition::certs;
+use crate::ignition::lint::{self, Severity};
+use crate::io::atomic;
+use crate::oci::Digest;
+use crate::site::Site;
+use crate::site::install_config::Rendered;
+
+/// What openshift-install calls its result.
+pub(in crate::cli) const IGNITION: &str = "bootstrap-in-place-for-live-iso.ign";
+
+/// Version of `install.json`.
+const FORMAT: u32 = 1;
+
+/// How the names of directories begin in which installers work.
+const WORK: &str = ".tmp-install-";
+
+/// A site, its directory and its install config.
+pub(super) struct Job<'a> {
+    pub(super) site: &'a Site,
+    pub(super) dir: PathBuf,
+    pub(super) config: Rendered,
+}
+
+/// A cluster's files.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Made {
+    /// `bip.lab.example.com`.
+    pub(super) cluster: String,
+    pub(super) hostname: Option<String>,
+    pub(super) ignition: PathBuf,
+    pub(super) kubeconfig: PathBuf,
+    /// When its first certificate expires.
+    pub(super) use_before: Option<String>,
+    pub(super) release_image: Option<String>,
+    /// It was there, of the same inputs.
+    pub(super) kept: bool,
+}
+
+/// `install.json`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Record {
+    format: u32,
+    /// Of the install config and what the installer says it is.
+    inputs: Digest,
+    installer: String,
+    ignition: Digest,
+}
+
+impl Job<'_> {
+    /// What the cluster is called.
+    pub(super) fn name(&self) -> String {
+        let cluster = self.site.cluster.as_ref();
+        cluster.map(crate::site::Cluster::full).unwrap_or_default()
+    }
+
+    /// Makes the config, or keeps the one that is there.
+    ///
+    /// # Errors
+    /// One of other inputs is there, the installer refuses, its result is not what it should be, or the disk.
+    pub(super) fn make(
+        &self,
+        context: &Context,
+        installer: &Installer<'_>,
+        force: bool,
+    ) -> Result<Made, Failure> {
+        let inputs = format!("{}\n{}", installer.version(), self.config.expose());
+        let inputs = Digest::of(inputs.as_bytes());
+        let path = self.dir.join(IGNITION);
+        if path.exists() && !force {
+            return self.kept(&inputs, installer);
+        }
+        private_dir(&self.dir)?;
+        self.sweep();
+        // Private from the first moment: the default is what the umask says.
+        let work = tempfile::Builder::new()
+            .prefix(WORK)
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(&self.dir)?;
+        // While it is held, another run knows that the directory is in use.
+        let _held = hold(work.path());
+        let config = work.path().join("install-config.yaml");
+        atomic::write_private(&config, self.config.expose().as_bytes())?;
+        installer.run(context, &self.name(), work.path())?;
+        let (bytes, use_before) = checked(&work.path().join(IGNITION))?;
+        self.keep(work.path())?;
+        atomic::write_private(&path, &bytes)?;
+        let record = Record {
+            format: FORMAT,
+            inputs,
+            installer: installer.version().to_owned(),
+            ignition: Digest::of(&bytes),
+        };
+        let mut text = serde_json::to_vec_pretty(&record)
+            .map_err(|e| Failure::new(Exit::Internal, format!("install.json: {e}")))?;
+        text.push(b'\n');
+        atomic::write_private(&self.dir.join("install.json"), &text)?;
+        Ok(self.made(use_before, installer, false))
+    }
+
+    /// What is there, when it is of these inputs and lives.
+    fn kept(&self, inputs: &Digest, installer: &Installer<'_>) -> Result<Made, Failure> {
+        let path = self.dir.join(IGNITION);
+        let record = fs_err::read(self.dir.join("install.json")).unwrap_or_default();
+        let record: Option<Record> = serde_json::from_slice(&record).ok();
+        let refuse = |why: &str| {
+            let message = format!("{} is there, {why}", path.display());
+            Failure::new(Exit::Usage, message).hint(
+                "add --force to have it replaced: the new one has other keys, for machines that are not installed yet",
+            )
+        };
+        let record = record.filter(|r| r.format == FORMAT);
+        let record = record.ok_or_else(|| refuse("and nothing tells what it was made from"))?;
+        if record.inputs != *inputs {
+            return Err(refuse(
+                "made from another install config or by another installer",
+            ));
+        }
+        if Digest::of(&fs_err::read(&path)?) != record.ignition {
+            return Err(refuse("changed since it was made"));
+        }
+        let (_, use_before) = checked(&path).map_err(|e| refuse(&e.message))?;
+        if !self.dir.join("auth/kubeconfig").exists() {
+            return Err(refuse("without its auth/kubeconfig"));
+        }
+        Ok(self.made(use_before, installer, true))
+    }
+
+    fn made(&self, use_before: Option<Timestamp>, installer: &Installer<'_>, kept: bool) -> Made {
+        Made {
+            cluster: self.name(),
+            hostname: self.site.hostname.as_ref().map(ToString::to_string),
+            ignition: self.dir.join(IGNITION),
+            kubeconfig: self.dir.join("auth/kubeconfig"),
+            use_before: use_before.map(|time| time.to_string()),
+            release_image: installer.release_image().map(str::to_owned),
+            kept,
+        }
+    }
+
+    /// Moves what the watching of the installation needs out of the installer's directory.
+    fn keep(&self, work: &Path) -> Result<(), Failure> {
+        private_dir(&self.dir.join("auth"))?;
+        for (name, needed) in [
+            ("auth/kubeconfig", true),
+            ("auth/kubeadmin-password", true),
+            ("metadata.json", false),
+        ] {
+            match fs_err::read(work.join(name)) {
+                Ok(bytes) => atomic::write_private(&self.dir.join(name), &bytes)?,
+                Err(_) if !needed => (),
+                Err(e) => {
+                    let message = format!("openshift-install left no {name}: {}", e.kind());
+                    return Err(Failure::new(Exit::Verification, message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what killed runs left: their directories hold the pull secret.
+    fn sweep(&self) {
+        for entry in fs_err::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let ours = entry.file_name().to_string_lossy().starts_with(WORK);
+            if ours && hold(&entry.path()).is_some() {
+                // What cannot be removed is no reason not to go on; the next run tries again.
+                let _ = fs_err::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// Locks a directory, as long as the result lives; `None` when somebody else has it.
+fn hold(dir: &Path) -> Option<fs_err::File> {
+    let file = fs_err::File::open(dir).ok()?;
+    file.file().try_lock().ok().map(|()| file)
+}
+
+/// A directory that only its owner may look into; one that is there stays as it is, except for `auth`.
+pub(super) fn private_dir(path: &Path) -> Result<(), Failure> {
+    if !path.exists() {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)?;
+    } else if path.ends_with("auth") {
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// The bytes of a config that can be installed from, and when it must be.
+fn checked(path: &Path) -> Result<(Vec<u8>, Option<Timestamp>), Failure> {
+    let wrong = |failure: Failure| Failure {
+        exit: Exit::Verification,
+        ..failure
+    };
+    let (bytes, config) = load(path).map_err(wrong)?;
+    let findings = lint::lint(&config, None);
+    let error = findings.iter().find(|f| f.severity == Severity::Error);
+    if let Some(found) = error {
+        let message = format!("{}: {}: {}", path.display(), found.pointer, found.message);
+        return Err(Failure::new(Exit::Verification, message));
+    }
+    if config.version().major() < 3 {
+        let (path, version) = (path.display(), config.version());
+        let message = format!("{path}: Ignition spec {version}, live ISOs take 3.0 and newer");
+        return Err(Failure::new(Exit::Verification, message));
+    }
+    let survey = certs::survey(&config);
+    if survey.expired(context::today()) {
+        let message = format!("{}: expired", path.display());
+        return Err(
+            Failure::new(Exit::Verification, message).hint("is the clock of this machine right?")
+        );
+    }
+    Ok((bytes, survey.use_before().map(|found| found.not_after)))
+}
