@@ -1,7 +1,7 @@
 //! `snoforge build -f factory.yaml`: the whole job, resumed wherever it stopped; `check` and `schema` beside it.
 //!
 //! ```text
-//! factory.yaml → check → plan (shown) → inventory → download → data disks → ISOs → report.json
+//! factory.yaml → check → plan (shown) → inventory → download → data disks → ISOs → report.json, report.html
 //! ```
 //!
 //! Each step is the command line of an existing verb, run in this process: its errors, its progress and its way to go on are its
@@ -11,9 +11,12 @@
 mod check;
 mod data;
 mod disks;
+mod downloads;
+mod html;
 mod isos;
 mod job;
 mod lines;
+mod page;
 mod plan;
 mod report;
 mod run;
@@ -26,6 +29,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
+
+pub(super) use html::Report;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};

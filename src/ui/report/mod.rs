@@ -179,6 +179,8 @@ pub struct Disk {
     pub filled: Option<String>,
     /// What is known of its content.
     pub check: String,
+    /// Whether every file was read back.
+    pub read_back: bool,
     /// Whether it holds the inventory of this report.
     pub current: bool,
 }

@@ -385,10 +385,10 @@ fn verification(out: &mut String, page: &Page) {
                 Cell::Code(disk.partition.clone()),
                 Cell::Number(format!("{} GiB", disk.size_gib)),
                 when(&disk.filled),
-                verdict(if disk.current {
-                    Verdict::Good
-                } else {
-                    Verdict::Bad
+                verdict(match (disk.current, disk.read_back) {
+                    (true, true) => Verdict::Good,
+                    (true, false) => Verdict::Open,
+                    (false, _) => Verdict::Bad,
                 }),
                 Cell::Text(check),
             ]

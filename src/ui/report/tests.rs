@@ -76,6 +76,7 @@ fn hostile() -> Page {
             size_gib: 1,
             filled: Some(text()),
             check: text(),
+            read_back: true,
             current: true,
         }],
         machines: vec![Machine {
