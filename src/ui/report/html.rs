@@ -48,16 +48,11 @@ pub(super) fn real(n: u64) -> f64 {
     n as f64
 }
 
-/// `2026-11-20 10:00:00 UTC` of `2026-11-20T10:00:00Z`; anything else as it is.
+/// `2026-11-20 10:00 UTC` of `2026-11-20T10:00:59Z`; never later than it is. Anything else as it is.
 pub(super) fn moment(rfc3339: &str) -> String {
     let text = rfc3339.replacen('T', " ", 1);
-    match text.strip_suffix('Z') {
-        Some(text) => {
-            let seconds = text.split_once('.').map_or(text, |(seconds, _)| seconds);
-            format!("{seconds} UTC")
-        }
-        None => rfc3339.to_owned(),
-    }
+    let minutes = text.strip_suffix('Z').and_then(|text| text.get(..16));
+    minutes.map_or_else(|| rfc3339.to_owned(), |text| format!("{text} UTC"))
 }
 
 /// A part of a whole: `12 %`, `< 1 %`.
@@ -98,10 +93,7 @@ mod tests {
             [Px(3.0), Px(2.25), Px(-0.01)].map(|p| p.to_string()),
             ["3", "2.2", "0"]
         );
-        assert_eq!(
-            moment("2026-11-20T10:00:00.123Z"),
-            "2026-11-20 10:00:00 UTC"
-        );
+        assert_eq!(moment("2026-11-20T10:00:00.123Z"), "2026-11-20 10:00 UTC");
         assert_eq!(moment("<soon>"), "<soon>");
         assert_eq!(
             [percent(0, 9), percent(1, 900), percent(9, 9)],

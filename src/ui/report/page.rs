@@ -185,6 +185,14 @@ fn inventory(out: &mut String, inventory: &Inventory) {
         "<section id=\"inventory\"><h2>Inventory</h2><p class=\"digest\">Image set <code>{}</code></p>\n",
         Text(&inventory.digest)
     );
+    for release in &inventory.releases {
+        let _ = writeln!(
+            out,
+            "<p class=\"digest\">Release {} <code>{}</code></p>",
+            Text(&release.name),
+            Text(&release.payload)
+        );
+    }
     if let Some(contents) = &inventory.contents {
         out.push_str("<figure>");
         out.push_str(&treemap::svg(contents));
@@ -309,12 +317,12 @@ fn sharing(out: &mut String, contents: &Contents) {
             .unwrap_or(&layer.digest);
         let short: String = short.chars().take(12).collect();
         let images = match names.as_slice() {
-            [a, b] => format!("{a}, {b}"),
-            names => format!(
-                "<details><summary>{} images</summary>{}</details>",
-                names.len(),
-                names.join(", ")
+            [a, b, rest @ ..] if !rest.is_empty() => format!(
+                "<details><summary>{a}, {b} and {} more</summary>{}</details>",
+                rest.len(),
+                rest.join(", ")
             ),
+            names => names.join(", "),
         };
         vec![
             Cell::Html(format!(
@@ -357,7 +365,7 @@ fn verdict(verdict: Verdict) -> Cell {
 
 fn verification(out: &mut String, page: &Page) {
     out.push_str("<section id=\"verification\"><h2>Verification</h2>\n");
-    let when = |when: &Option<String>| Cell::Text(when.as_deref().map(moment).unwrap_or_default());
+    let when = |when: &Option<String>| Cell::Moment(when.clone().unwrap_or_default());
     let check = |check: &super::Check| {
         vec![
             Cell::Text(check.what.clone()),
@@ -403,25 +411,20 @@ fn verification(out: &mut String, page: &Page) {
         ));
     }
     if !page.machines.is_empty() {
-        let row = |machine: &super::Machine| {
-            let end = machine
-                .use_before
-                .as_deref()
-                .map(moment)
-                .unwrap_or_default();
-            let end = if machine.expired {
-                Cell::Html(format!(
-                    "<span class=\"pill bad\">expired</span> {}",
-                    Text(&end)
-                ))
-            } else {
-                Cell::Text(end)
-            };
+        let row = |(machine, n): (&super::Machine, u32)| {
+            let end = machine.use_before.clone().unwrap_or_default();
+            let iso = format!("<a href=\"#m-{n}\">{}</a>", Text(file_name(&machine.iso)));
             vec![
-                Cell::Text(machine.hostname.clone()),
-                Cell::Text(file_name(&machine.iso).to_owned()),
+                Cell::Html(iso),
                 Cell::Number(format::bytes(machine.iso_size)),
-                end,
+                if machine.expired {
+                    Cell::Html(format!(
+                        "<span class=\"pill bad w\">{} expired</span>",
+                        Text(&moment(&end))
+                    ))
+                } else {
+                    Cell::Moment(end)
+                },
                 Cell::Code(
                     machine
                         .sha256
@@ -430,12 +433,11 @@ fn verification(out: &mut String, page: &Page) {
                 ),
             ]
         };
-        let rows: Vec<Vec<Cell>> = page.machines.iter().map(row).collect();
-        out.push_str(&table(
-            "Boot media",
-            &["Machine", "ISO", "Size", "Use before", "SHA-256"],
-            &rows,
-        ));
+        let rows: Vec<Vec<Cell>> = page.machines.iter().zip(1..).map(row).collect();
+        let header = ["ISO", "Size", "Use before", "SHA-256"];
+        out.push_str("<div class=\"media\">");
+        out.push_str(&table("Boot media", &header, &rows));
+        out.push_str("</div>");
     }
     out.push_str("</section>\n");
 }

@@ -8,7 +8,7 @@ use super::html::{Text, moment};
 use super::{Machine, Page, qr};
 use crate::ui::format;
 
-/// PARTUUIDs that fit on a sheet, and into its QR code.
+/// PARTUUIDs that fit on a sheet.
 const PARTITIONS: usize = 4;
 
 /// What the technician does.
@@ -41,16 +41,12 @@ pub(super) fn facts(page: &Page, machine: &Machine) -> String {
     put("gw", json!(machine.gateways));
     put("dns", json!(machine.nameservers));
     put("disk", json!(machine.installation_disk));
+    // Which of several goes with the machine is not known yet.
     let disks = page.disks.iter().filter(|disk| disk.current);
-    let data: Vec<&str> = disks.map(|disk| disk.partition.as_str()).collect();
-    put(
-        "data",
-        json!(if data.len() <= PARTITIONS {
-            data
-        } else {
-            Vec::new()
-        }),
-    );
+    let disks: Vec<&str> = disks.map(|disk| disk.partition.as_str()).collect();
+    if let [only] = disks.as_slice() {
+        put("data", json!(only));
+    }
     put("images", json!(page.inventory.as_ref().map(|i| &i.digest)));
     put("iso", json!(file_name(&machine.iso)));
     put("sha256", json!(machine.sha256));
@@ -61,7 +57,15 @@ pub(super) fn facts(page: &Page, machine: &Machine) -> String {
 /// The sheet; `number` counts from 1.
 pub(super) fn sheet(page: &Page, machine: &Machine, number: usize) -> String {
     let total = page.machines.len();
-    let name = Text(&machine.hostname);
+    let (host, domain) = machine
+        .hostname
+        .split_at(machine.hostname.find('.').unwrap_or(machine.hostname.len()));
+    let domain = if domain.is_empty() {
+        String::new()
+    } else {
+        format!("<small>{}</small>", Text(domain))
+    };
+    let name = format!("{}{domain}", Text(host));
     let mut out = format!(
         "<section class=\"sheet\" id=\"m-{number}\" aria-labelledby=\"h-{number}\"><header><div><p class=\"kicker\">Travel sheet {number} of {total}</p><h3 id=\"h-{number}\">{name}</h3></div>{}</header>\n",
         use_before(machine)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::html::Text;
+use super::html::{Text, moment};
 
 /// A cell.
 pub(super) enum Cell {
@@ -10,11 +10,16 @@ pub(super) enum Cell {
     Text(String),
     /// A digest or another name for machines.
     Code(String),
+    /// A moment, RFC 3339.
+    Moment(String),
     /// A number, ready to read.
     Number(String),
     /// Markup that was made here.
     Html(String),
 }
+
+/// Rows that a page of paper has room for below others.
+const SHORT: usize = 14;
 
 /// A table; the first cell of each row is its header.
 pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>]) -> String {
@@ -22,8 +27,9 @@ pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>]) -> Strin
         let mut cells = rows.iter().filter_map(|row| row.get(column));
         cells.all(|cell| matches!(cell, Cell::Number(_)))
     };
+    let short = if rows.len() <= SHORT { " short" } else { "" };
     let mut out = format!(
-        "<div class=\"scroll\"><table><caption>{}</caption><thead><tr>",
+        "<div class=\"scroll{short}\"><table><caption>{}</caption><thead><tr>",
         Text(caption)
     );
     for (column, name) in header.iter().enumerate() {
@@ -50,6 +56,7 @@ fn one(cell: &Cell, heads: bool) -> String {
     let (class, content) = match cell {
         Cell::Text(text) => ("", Text(text).to_string()),
         Cell::Code(text) => ("", format!("<code>{}</code>", Text(text))),
+        Cell::Moment(text) => (" class=\"w\"", Text(&moment(text)).to_string()),
         Cell::Number(text) => (" class=\"n\"", Text(text).to_string()),
         Cell::Html(html) => ("", html.clone()),
     };

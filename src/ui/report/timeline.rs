@@ -100,9 +100,12 @@ fn place(sessions: &[(Option<i64>, Session)]) -> Vec<Drawn<'_>> {
 /// A round rate above all rates.
 fn ceiling(rate: u64) -> u64 {
     let units = [1_u64 << 10, 1 << 20, 1 << 30, 1 << 40];
-    let steps = units
-        .iter()
-        .flat_map(|unit| [1, 2, 4, 8, 20, 40, 80, 200, 400, 800].map(|n| n * unit));
+    let steps = units.iter().flat_map(|unit| {
+        [
+            1, 2, 4, 8, 12, 16, 20, 24, 40, 60, 80, 100, 120, 160, 200, 400, 600, 800,
+        ]
+        .map(|n| n * unit)
+    });
     steps.into_iter().find(|step| *step >= rate).unwrap_or(rate)
 }
 
@@ -260,7 +263,7 @@ fn runs(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
             End::Complete => "<span class=\"pill ok\">complete</span>",
             End::Interrupted => "<span class=\"pill warn\">stopped</span>",
             End::Failed => "<span class=\"pill bad\">not complete</span>",
-            End::Unknown => "<span class=\"pill warn\">ended without a word</span>",
+            End::Unknown => "<span class=\"pill warn\">broke off</span>",
         };
         let mean = session.fetched().saturating_mul(1000) / session.millis.max(1);
         let peak = run.samples().map(|(.., rate)| rate).max().unwrap_or(0);
@@ -275,7 +278,7 @@ fn runs(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
         };
         vec![
             Cell::Number((n + 1).to_string()),
-            Cell::Text(moment(&session.start)),
+            Cell::Moment(session.start.clone()),
             known(duration(session.millis)),
             known(
                 pause_after(sessions, n)
@@ -382,7 +385,7 @@ mod tests {
     fn a_round_number_is_above_every_rate() {
         assert_eq!(
             [0, 1025, 5 << 20, 81 << 30].map(ceiling),
-            [1 << 10, 2 << 10, 8 << 20, 200 << 30]
+            [1 << 10, 2 << 10, 8 << 20, 100 << 30]
         );
     }
 
@@ -394,7 +397,7 @@ mod tests {
         };
         let html = section(&[(None, killed)]);
         assert!(
-            html.contains("ended without a word") && !html.contains("<svg"),
+            html.contains("broke off") && !html.contains("<svg"),
             "{html}"
         );
     }

@@ -13,8 +13,14 @@ const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 620.0;
 /// Height of a group's name.
 const HEAD: f64 = 19.0;
-/// Width that a character takes, at most, in 11 px of a common sans serif; a wider one is cut by the tile's own clip.
-const GLYPH: f64 = 6.3;
+/// Width that a character takes, on average of a name, in the 10 px of a common sans serif that labels are set in.
+const GLYPH: f64 = 5.9;
+/// The same in the bold 12 px of a group's name.
+const BOLD: f64 = 7.6;
+/// Height of a line in a tile.
+const LINE: f64 = 11.5;
+/// Lines of a name at most.
+const LINES: usize = 4;
 /// Below this area (in square pixels) images are drawn as one: nobody could see or point at them.
 const SMALLEST: f64 = 9.0;
 /// Colours in the style sheet.
@@ -145,10 +151,9 @@ fn group_tiles(out: &mut String, group: &Group, colour: &str, place: Rect) {
             Text(&head),
             rect(strip, "head")
         );
-        if let Some(text) = [head.as_str(), &group.name]
-            .into_iter()
-            .find_map(|t| fitted(t, place.w - 8.0, t == group.name))
-        {
+        let room = place.w - 8.0;
+        let text = fitted(&head, room, BOLD).or_else(|| cut(&group.name, room, BOLD));
+        if let Some(text) = text {
             label(out, (place.x + 5.0, place.y + 13.5), "gh", &text);
         }
         out.push_str("</g>");
@@ -218,19 +223,40 @@ fn draw(out: &mut String, tile: &Tile, place: Rect) {
     if tile.shared {
         out.push_str(&rect(place, "over"));
     }
-    let room = place.w - 8.0;
-    if place.h >= 16.0
-        && let Some(text) = fitted(&tile.name, room, true)
+    let room = place.w - 7.0;
+    let rows = lines(&tile.name, (room, place.h - 4.0));
+    for (row, n) in rows.iter().zip(0_u32..) {
+        let y = place.y + 11.5 + LINE * f64::from(n);
+        label(out, (place.x + 4.0, y), "", row);
+    }
+    let below = LINE * real(rows.len() as u64);
+    if !rows.is_empty()
+        && place.h - 4.0 >= below + LINE
+        && let Some(size) = fitted(&format::bytes(tile.bytes), room, GLYPH)
     {
-        label(out, (place.x + 4.0, place.y + 12.5), "", &text);
-        let size = format::bytes(tile.bytes);
-        if place.h >= 30.0
-            && let Some(size) = fitted(&size, room, false)
-        {
-            label(out, (place.x + 4.0, place.y + 25.5), "sz", &size);
-        }
+        label(out, (place.x + 4.0, place.y + 11.5 + below), "sz", &size);
     }
     out.push_str("</g>");
+}
+
+/// A name in as many lines as fit, broken where names are; cut in one line where that does not do; else none.
+fn lines(name: &str, (width, height): (f64, f64)) -> Vec<String> {
+    let most = (1..=LINES).rev().find(|n| LINE * real(*n as u64) <= height);
+    let mut rows: Vec<String> = Vec::new();
+    for part in name.split_inclusive(['-', '/', '.', ':', '_', ' ']) {
+        match rows.last_mut() {
+            Some(row) if fitted(&format!("{row}{part}"), width, GLYPH).is_some() => {
+                row.push_str(part);
+            }
+            _ => rows.push(part.to_owned()),
+        }
+    }
+    let fit = |row: &String| fitted(row, width, GLYPH).is_some();
+    match most {
+        None => Vec::new(),
+        Some(most) if rows.len() <= most && rows.iter().all(fit) => rows,
+        Some(_) => cut(name, width, GLYPH).into_iter().collect(),
+    }
 }
 
 fn rect(place: Rect, class: &str) -> String {
@@ -259,19 +285,25 @@ fn label(out: &mut String, (x, y): (f64, f64), class: &str, text: &str) {
     );
 }
 
-/// The text where it fits, with the end left out when at least eight characters remain and that is allowed.
-fn fitted(text: &str, room: f64, may_cut: bool) -> Option<String> {
-    let width = |c: char| if c.is_ascii() { GLYPH } else { 2.0 * GLYPH };
-    if text.chars().map(width).sum::<f64>() <= room {
-        return Some(text.to_owned());
+/// The text where it fits.
+fn fitted(text: &str, room: f64, glyph: f64) -> Option<String> {
+    let width = |c: char| if c.is_ascii() { glyph } else { 2.0 * glyph };
+    let needs: f64 = text.chars().map(width).sum();
+    (needs <= room).then(|| text.to_owned())
+}
+
+/// The text without its end, when at least eight characters remain.
+fn cut(text: &str, room: f64, glyph: f64) -> Option<String> {
+    if let Some(whole) = fitted(text, room, glyph) {
+        return Some(whole);
     }
-    let mut left = room - GLYPH;
+    let mut left = room - glyph;
     let kept = text.chars().take_while(|c| {
-        left -= width(*c);
+        left -= if c.is_ascii() { glyph } else { 2.0 * glyph };
         left >= 0.0
     });
     let kept: String = kept.collect();
-    (may_cut && kept.chars().count() >= 8).then(|| format!("{kept}…"))
+    (kept.chars().count() >= 8).then(|| format!("{kept}…"))
 }
 
 #[cfg(test)]
@@ -311,12 +343,17 @@ mod tests {
 
     #[test]
     fn labels_only_where_they_fit() {
-        assert_eq!(fitted("etcd", 40.0, false).as_deref(), Some("etcd"));
+        assert_eq!(lines("etcd", (40.0, 14.0)), ["etcd"]);
+        let name = "machine-config-operator";
         assert_eq!(
-            fitted("machine-config-operator", 70.0, true).as_deref(),
-            Some("machine-co…")
+            lines(name, (60.0, 40.0)),
+            ["machine-", "config-", "operator"]
         );
-        assert_eq!(fitted("machine-config-operator", 40.0, true), None);
-        assert_eq!(fitted("machine-config-operator", 70.0, false), None);
+        assert_eq!(lines(name, (90.0, 24.0)), ["machine-config-", "operator"]);
+        assert_eq!(lines(name, (66.0, 14.0)), ["machine-co…"]);
+        let none: [&str; 0] = [];
+        assert_eq!(lines(name, (40.0, 40.0)), none);
+        assert_eq!(lines("etcd", (40.0, 9.0)), none);
+        assert_eq!(fitted(name, 70.0, GLYPH), None);
     }
 }
