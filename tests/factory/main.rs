@@ -15,6 +15,7 @@ mod bench;
 mod checks;
 mod disks;
 mod job;
+mod page;
 mod schema;
 mod stopped;
 

@@ -91,15 +91,17 @@ impl Report {
 }
 
 impl Verified {
+    /// What is there beyond the image set is no problem of it; the page says so beside.
     fn of(inventory: crate::oci::Digest, found: &Findings, at: String) -> Self {
-        let problems = found.findings.iter().map(ToString::to_string);
+        let wrong = found.findings.iter().filter(|f| page::is_lack(f));
+        let problems: Vec<String> = wrong.map(ToString::to_string).collect();
         Self {
             at,
             inventory,
             items: found.items as u64,
             bytes_read: found.bytes_read,
-            problems: problems.take(PROBLEMS).collect(),
-            more_problems: found.findings.len().saturating_sub(PROBLEMS) as u64,
+            more_problems: problems.len().saturating_sub(PROBLEMS) as u64,
+            problems: problems.into_iter().take(PROBLEMS).collect(),
         }
     }
 

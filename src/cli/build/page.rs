@@ -148,17 +148,19 @@ fn signature(release: &Release) -> Check {
     check(&what, result, None, detail)
 }
 
+/// Whether something of the image set is missing or wrong, not only more there.
+pub(super) fn is_lack(finding: &Finding) -> bool {
+    !matches!(
+        finding.problem,
+        Problem::Extra { .. } | Problem::Unfinished { .. }
+    )
+}
+
 /// What the data directory says of itself, and what a look at every size finds.
 fn data(lock: &Inventory, store: &Store) -> [Check; 2] {
     let expected = expected(lock);
     let found = store.verify(&expected, Depth::Quick, &Silent);
-    let lacks = |finding: &&Finding| {
-        !matches!(
-            finding.problem,
-            Problem::Extra { .. } | Problem::Unfinished { .. }
-        )
-    };
-    let missing = found.findings.iter().filter(lacks).count();
+    let missing = found.findings.iter().filter(|f| is_lack(f)).count();
     let header = store.read_header().ok().flatten();
     let header = header.filter(|header| header.inventory == lock.digest());
     let items = format!("{} blobs and manifests", found.items);

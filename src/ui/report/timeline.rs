@@ -71,8 +71,9 @@ pub(super) fn section(sessions: &[(Option<i64>, Session)]) -> String {
     let drawn = place(sessions);
     let mut out = String::new();
     if drawn.iter().any(|d| d.session.fetched() > 0) {
+        out.push_str("<figure>");
         out.push_str(&svg(sessions, &drawn));
-        out.push_str("<p class=\"legend\"><span class=\"k rate\"></span> bytes per second <span class=\"k line\"></span> whole images <span class=\"k pause\"></span> nothing came for 5 s or longer <span class=\"k mark\"></span> tried again, or a warning <span class=\"k fail\"></span> gave up</p>\n");
+        out.push_str("<figcaption class=\"legend\"><span class=\"k rate\"></span> bytes per second <span class=\"k line\"></span> whole images <span class=\"k pause\"></span> nothing came for 5 s or longer <span class=\"k mark\"></span> tried again, or a warning <span class=\"k fail\"></span> gave up</figcaption></figure>\n");
     }
     out.push_str(&runs(sessions, &drawn));
     out.push_str(&marks(sessions));

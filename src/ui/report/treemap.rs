@@ -10,13 +10,13 @@ use super::{Contents, Group};
 use crate::ui::format;
 
 const WIDTH: f64 = 1000.0;
-const HEIGHT: f64 = 620.0;
+const HEIGHT: f64 = 680.0;
 /// Height of a group's name.
 const HEAD: f64 = 19.0;
 /// Width that a character takes, on average of a name, in the 10 px of a common sans serif that labels are set in.
-const GLYPH: f64 = 5.9;
+const GLYPH: f64 = 5.3;
 /// The same in the bold 12 px of a group's name.
-const BOLD: f64 = 7.6;
+const BOLD: f64 = 7.4;
 /// Height of a line in a tile.
 const LINE: f64 = 11.5;
 /// Lines of a name at most.
@@ -346,14 +346,14 @@ mod tests {
         assert_eq!(lines("etcd", (40.0, 14.0)), ["etcd"]);
         let name = "machine-config-operator";
         assert_eq!(
-            lines(name, (60.0, 40.0)),
+            lines(name, (45.0, 40.0)),
             ["machine-", "config-", "operator"]
         );
-        assert_eq!(lines(name, (90.0, 24.0)), ["machine-config-", "operator"]);
-        assert_eq!(lines(name, (66.0, 14.0)), ["machine-co…"]);
+        assert_eq!(lines(name, (80.0, 24.0)), ["machine-config-", "operator"]);
+        assert_eq!(lines(name, (60.0, 14.0)), ["machine-co…"]);
         let none: [&str; 0] = [];
         assert_eq!(lines(name, (40.0, 40.0)), none);
         assert_eq!(lines("etcd", (40.0, 9.0)), none);
-        assert_eq!(fitted(name, 70.0, GLYPH), None);
+        assert_eq!(fitted(name, 100.0, GLYPH), None);
     }
 }
