@@ -85,66 +85,85 @@ impl Sharing {
         let member: Vec<usize> = inventory.images.iter().map(of_image).collect();
         let used = used(inventory, &member);
 
-        let mut own = vec![0; member.len()];
-        let mut whole = vec![0; member.len()];
-        let mut within = vec![0; names.len()];
-        let mut pairs = vec![vec![0; names.len()]; names.len()];
-        let mut between = 0;
-        for Used {
-            size,
-            images,
-            groups,
-        } in used.values()
-        {
-            for image in images {
-                add(&mut whole, *image, *size);
-            }
-            match (images.as_slice(), groups.len()) {
-                ([only], _) => add(&mut own, *only, *size),
-                (_, 1) => groups.iter().for_each(|g| add(&mut within, *g, *size)),
-                _ => between += size,
-            }
-            for one in groups {
-                for other in groups {
-                    if let Some(row) = pairs.get_mut(*one) {
-                        add(row, *other, *size);
-                    }
-                }
-            }
-        }
-        let at = |list: &[u64], index: usize| list.get(index).copied().unwrap_or(0);
-        let diagonal = |g: usize| pairs.get(g).map_or(0, |row| at(row, g));
+        let mut sums = Sums::new(member.len(), names.len());
+        used.values().for_each(|blob| sums.count(blob));
         let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by_key(|g| (std::cmp::Reverse(diagonal(*g)), *g));
+        order.sort_by_key(|g| (std::cmp::Reverse(sums.pair(*g, *g)), *g));
         let groups = order.iter().map(|g| {
-            let members = (0..member.len()).filter(|i| member.get(*i) == Some(g));
-            let mut images: Vec<ImageShare> = members
-                .map(|index| ImageShare {
-                    index,
-                    whole: at(&whole, index),
-                    own: at(&own, index),
-                })
-                .collect();
+            let members = member.iter().enumerate().filter(|(_, of)| *of == g);
+            let mut images: Vec<ImageShare> = members.map(|(i, _)| sums.image(i)).collect();
             images.sort_by_key(|image| (std::cmp::Reverse(image.own), image.index));
             GroupShare {
                 name: names.get(*g).cloned().unwrap_or_default(),
                 images,
-                needs: diagonal(*g),
-                within: at(&within, *g),
+                needs: sums.pair(*g, *g),
+                within: at(&sums.within, *g),
             }
         });
-        let row = |g: &usize| {
-            let row = pairs.get(*g);
-            let cell = |other: &usize| row.map_or(0, |row| at(row, *other));
-            order.iter().map(cell).collect()
-        };
+        let row = |g: &usize| order.iter().map(|other| sums.pair(*g, *other)).collect();
         Self {
             groups: groups.collect(),
-            between,
+            between: sums.between,
             pairs: order.iter().map(row).collect(),
             shared: shared(used),
         }
     }
+}
+
+/// Bytes by image and by group, in the order of their indices.
+struct Sums {
+    own: Vec<u64>,
+    whole: Vec<u64>,
+    within: Vec<u64>,
+    pairs: Vec<Vec<u64>>,
+    between: u64,
+}
+
+impl Sums {
+    fn new(images: usize, groups: usize) -> Self {
+        Self {
+            own: vec![0; images],
+            whole: vec![0; images],
+            within: vec![0; groups],
+            pairs: vec![vec![0; groups]; groups],
+            between: 0,
+        }
+    }
+
+    fn count(&mut self, blob: &Used) {
+        let size = blob.size;
+        for image in &blob.images {
+            add(&mut self.whole, *image, size);
+        }
+        match (blob.images.as_slice(), blob.groups.first()) {
+            ([only], _) => add(&mut self.own, *only, size),
+            (_, Some(only)) if blob.groups.len() == 1 => add(&mut self.within, *only, size),
+            _ => self.between += size,
+        }
+        for one in &blob.groups {
+            for other in &blob.groups {
+                if let Some(row) = self.pairs.get_mut(*one) {
+                    add(row, *other, size);
+                }
+            }
+        }
+    }
+
+    fn pair(&self, one: usize, other: usize) -> u64 {
+        self.pairs.get(one).map_or(0, |row| at(row, other))
+    }
+
+    fn image(&self, index: usize) -> ImageShare {
+        ImageShare {
+            index,
+            whole: at(&self.whole, index),
+            own: at(&self.own, index),
+        }
+    }
+}
+
+fn at(list: &[u64], index: usize) -> u64 {
+    list.get(index).copied().unwrap_or(0)
 }
 
 fn add(list: &mut [u64], index: usize, size: u64) {

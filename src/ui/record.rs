@@ -325,77 +325,45 @@ mod tests {
     #[test]
     fn samples_and_images_follow_events() {
         let (recorder, t) = recorder();
-        at(
-            &recorder,
-            t,
+        let after = |millis, event| at(&recorder, t + Duration::from_millis(millis), event);
+        let (name, size) = ("layer", None);
+        let (items, bytes) = (None, None);
+        after(
+            0,
             Event::Phase {
                 name: "resolve",
-                items: None,
-                bytes: None,
+                items,
+                bytes,
             },
         );
-        at(&recorder, t, Event::Advanced { id: 9, bytes: 7 });
+        after(0, Event::Advanced { id: 9, bytes: 7 });
         assert_eq!(
             recorder.session(End::Complete),
             None,
             "nothing was downloaded"
         );
-        at(&recorder, t, PHASE);
-        at(
-            &recorder,
-            t,
+        after(0, PHASE);
+        after(
+            0,
             Event::Skipped {
                 items: 1,
                 bytes: 20,
             },
         );
-        at(
-            &recorder,
-            t,
-            Event::Started {
-                id: 1,
-                name: "layer",
-                size: None,
-            },
-        );
-        at(&recorder, t, Event::Kept { id: 1, bytes: 5 });
-        at(&recorder, t, Event::Advanced { id: 1, bytes: 30 });
-        at(
-            &recorder,
-            t + Duration::from_millis(600),
-            Event::Finished { id: 1 },
-        );
-        at(
-            &recorder,
-            t + Duration::from_millis(800),
-            Event::Advanced { id: 2, bytes: 40 },
-        );
-        at(
-            &recorder,
-            t + Duration::from_millis(900),
-            Event::Warning("once more"),
-        );
-        at(
-            &recorder,
-            t + Duration::from_millis(999),
-            Event::Finished { id: 2 },
-        );
-        let state = recorder.state.lock().unwrap();
-        let session = &state.session;
-        assert_eq!(
-            (
-                session.start.as_str(),
-                session.bytes_total,
-                session.kept_bytes
-            ),
-            (start().as_str(), 100, 25)
-        );
+        after(0, Event::Started { id: 1, name, size });
+        after(0, Event::Kept { id: 1, bytes: 5 });
+        after(0, Event::Advanced { id: 1, bytes: 30 });
+        after(600, Event::Finished { id: 1 });
+        after(800, Event::Advanced { id: 2, bytes: 40 });
+        after(900, Event::Warning("once more"));
+        after(999, Event::Finished { id: 2 });
+        let session = recorder.state.lock().unwrap().session.clone();
+        assert_eq!((session.start, session.bytes_total), (start(), 100));
+        assert_eq!(session.kept_bytes, 25);
         assert_eq!(session.bytes, [30, 0, 0, 40]);
         assert_eq!(session.images, [1, 1, 2, 3]);
-        assert_eq!(
-            (session.marks[0].at, session.marks[0].kind),
-            (900, MarkKind::Warning)
-        );
+        let mark = &session.marks[0];
+        assert_eq!((mark.at, mark.kind), (900, MarkKind::Warning));
     }
 
     #[test]

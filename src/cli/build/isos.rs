@@ -15,7 +15,7 @@ use crate::config::Finding;
 use crate::config::factory::{Factory, Iso, Kind, Section};
 use crate::oci::Digest;
 use crate::site::list::{self, Listed};
-use crate::site::{Address, Link, Site};
+use crate::site::{Address, Link, Network, Site, Vlan};
 
 /// The list that `iso build` writes.
 const LIST: &str = "sites.json";
@@ -179,16 +179,16 @@ pub(super) fn report(
 impl MachineReport {
     fn of(site: &Site) -> Self {
         let network = site.network.as_ref();
-        let addresses = || network.into_iter().flat_map(|n| n.addresses());
+        let addresses = || network.into_iter().flat_map(Network::addresses);
         let text = |address: &Address| format!("{}/{}", address.ip(), address.prefix());
-        let servers = network.into_iter().flat_map(|n| n.nameservers());
+        let servers = network.into_iter().flat_map(Network::nameservers);
         Self {
             interface: network.map(|n| n.link().name().to_string()),
             mac: network.and_then(|n| match n.link() {
                 Link::Mac { mac, .. } => Some(mac.to_string()),
                 Link::Named(_) | Link::Bond(_) => None,
             }),
-            vlan: network.and_then(|n| n.vlan()).map(|vlan| vlan.id()),
+            vlan: network.and_then(Network::vlan).map(Vlan::id),
             addresses: addresses().map(text).collect(),
             gateways: addresses()
                 .filter_map(|a| Some(a.gateway()?.to_string()))

@@ -10,8 +10,8 @@ use crate::cli::exit::Failure;
 use crate::cli::imageset::resolve::read_lock;
 use crate::cli::precache::plan::{DataDir, expected};
 use crate::config::factory::Factory;
-use crate::inventory::Sharing;
 use crate::inventory::lock::{Group, Image, Inventory, Release, Signature};
+use crate::inventory::{SharedBlob, Sharing};
 use crate::oci::Digest;
 use crate::progress::Silent;
 use crate::store::{Depth, Finding, Problem, Store};
@@ -361,7 +361,7 @@ fn contents(lock: &Inventory) -> Contents {
         groups: sharing.groups.iter().map(group).collect(),
         between: sharing.between,
         layers: layers.collect(),
-        saved: sharing.shared.iter().map(|blob| blob.saved()).sum(),
+        saved: sharing.shared.iter().map(SharedBlob::saved).sum(),
         pairs: sharing.pairs,
     }
 }

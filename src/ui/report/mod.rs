@@ -8,13 +8,16 @@
 //! summary · index ─ inventory (tables, treemap) ─ shared layers ─ download ─ verification ─ images │ one A4 sheet per machine
 //! ```
 
+mod contents;
 mod html;
 mod page;
 mod qr;
+mod sharing;
 mod sheet;
 mod table;
 mod timeline;
 mod treemap;
+mod verification;
 
 #[cfg(test)]
 mod tests;

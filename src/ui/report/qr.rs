@@ -42,29 +42,28 @@ mod tests {
     use super::*;
 
     /// Reads the code as a camera would see it: the path is painted, then decoded by another implementation.
-    pub(crate) fn decode(svg: &str) -> String {
-        let number = |text: &str| text.parse::<f64>().unwrap();
+    fn decode(svg: &str) -> String {
+        let number = |text: &str| text.parse::<usize>().unwrap();
         let (_, head) = svg.split_once("viewBox=\"0 0 ").unwrap();
-        let side: usize = head.split_once(' ').unwrap().0.parse().unwrap();
+        let side = number(head.split_once(' ').unwrap().0);
         let (_, path) = svg.split_once("stroke=\"#000\" d=\"").unwrap();
         let path = path.split_once('"').unwrap().0;
         let mut dark = vec![false; side * side];
-        let (mut x, mut y) = (0.0, 0.0);
-        for stroke in path.split_inclusive('h').map(|s| s.trim_end_matches('h')) {
-            // "M4 4.5" | "7m1 0" | "7M4 5.5" | "7": the length of the last stroke, and where the next begins.
-            let at = stroke.find(['M', 'm']).unwrap_or(stroke.len());
-            let (length, next) = stroke.split_at(at);
+        let (mut x, mut y) = (0, 0);
+        // "M4 4.5" | "7m1 0" | "7M4 5.5" | "7": the length of the last stroke, and where the next begins.
+        for stroke in path.split('h') {
+            let (length, next) = stroke.split_at(stroke.find(['M', 'm']).unwrap_or(stroke.len()));
             if !length.is_empty() {
-                for _ in 0..length.parse::<usize>().unwrap() {
-                    let place = format!("{}", (y - 0.5) * side as f64 + x);
-                    dark[place.parse::<usize>().unwrap()] = true;
-                    x += 1.0;
-                }
+                dark[y * side + x..][..number(length)].fill(true);
+                x += number(length);
             }
-            if let Some((dx, dy)) = next.get(1..).and_then(|n| n.split_once(' ')) {
-                let relative = next.starts_with('m');
-                x = number(dx) + if relative { x } else { 0.0 };
-                y = number(dy) + if relative { y } else { 0.0 };
+            match next.split_once(' ') {
+                Some((to, row)) if next.starts_with('M') => {
+                    (x, y) = (number(&to[1..]), number(row.strip_suffix(".5").unwrap()));
+                }
+                Some((by, "0")) => x += number(&by[1..]),
+                Some(_) => panic!("{next}"),
+                None => {}
             }
         }
         let scale = 4;
@@ -75,8 +74,8 @@ mod tests {
                 255
             }
         };
-        let mut image =
-            rqrr::PreparedImage::prepare_from_greyscale(side * scale, side * scale, pixel);
+        let size = side * scale;
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(size, size, pixel);
         let grids = image.detect_grids();
         assert_eq!(grids.len(), 1, "one code");
         grids[0].decode().unwrap().1

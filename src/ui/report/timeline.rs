@@ -123,27 +123,7 @@ fn svg(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
     let mut out = format!(
         "<svg class=\"timeline\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"tl-t tl-d\"><title id=\"tl-t\">Download over time</title><desc id=\"tl-d\">Bytes per second as an area, whole images as a line, one part for each run. The figures are in the table below.</desc>"
     );
-    for part in 0..=4_u32 {
-        let y = BASE - (BASE - TOP) * f64::from(part) / 4.0;
-        let rate = format::rate(top / 4 * u64::from(part));
-        let _ = write!(
-            out,
-            "<path class=\"grid\" d=\"M{LEFT} {0}H{RIGHT}\"/><text class=\"ax e\" x=\"{1}\" y=\"{2}\">{rate}</text>",
-            Px(y),
-            LEFT - 6.0,
-            Px(y + 3.5)
-        );
-        if images > 0 && part % 2 == 0 {
-            let count = images * u64::from(part) / 4;
-            let _ = write!(
-                out,
-                "<text class=\"ax im\" x=\"{}\" y=\"{}\">{}</text>",
-                RIGHT + 6.0,
-                Px(y + 3.5),
-                number(count)
-            );
-        }
-    }
+    grid(&mut out, top, images);
     for (n, run) in drawn.iter().enumerate() {
         one(&mut out, run, top, images);
         let start = sessions
@@ -175,6 +155,31 @@ fn svg(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
     }
     out.push_str("</svg>");
     out
+}
+
+/// Lines of the rate, and numbers on both sides.
+fn grid(out: &mut String, top: u64, images: u64) {
+    for part in 0..=4_u32 {
+        let y = BASE - (BASE - TOP) * f64::from(part) / 4.0;
+        let rate = format::rate(top / 4 * u64::from(part));
+        let _ = write!(
+            out,
+            "<path class=\"grid\" d=\"M{LEFT} {0}H{RIGHT}\"/><text class=\"ax e\" x=\"{1}\" y=\"{2}\">{rate}</text>",
+            Px(y),
+            LEFT - 6.0,
+            Px(y + 3.5)
+        );
+        if images > 0 && part % 2 == 0 {
+            let count = images * u64::from(part) / 4;
+            let _ = write!(
+                out,
+                "<text class=\"ax im\" x=\"{}\" y=\"{}\">{}</text>",
+                RIGHT + 6.0,
+                Px(y + 3.5),
+                number(count)
+            );
+        }
+    }
 }
 
 fn one(out: &mut String, run: &Drawn<'_>, top: u64, images: u64) {
@@ -269,7 +274,7 @@ fn runs(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
         let mean = session.fetched().saturating_mul(1000) / session.millis.max(1);
         let peak = run.samples().map(|(.., rate)| rate).max().unwrap_or(0);
         let (pauses, last) = (run.pauses(), session.images.last().copied().unwrap_or(0));
-        let paused: u64 = pauses.iter().map(|(from, to)| to - from).sum();
+        let still: u64 = pauses.iter().map(|(from, to)| to - from).sum();
         let known = |text: String| {
             Cell::Number(if session.bytes.is_empty() {
                 "–".to_owned()
@@ -297,7 +302,7 @@ fn runs(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
             known(if pauses.is_empty() {
                 "0".to_owned()
             } else {
-                format!("{} ({})", pauses.len(), duration(paused))
+                format!("{} ({})", pauses.len(), duration(still))
             }),
             known((session.marks.len() as u64 + session.more_marks).to_string()),
             Cell::Html(end.to_owned()),
