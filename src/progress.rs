@@ -36,6 +36,13 @@ pub enum Event<'a> {
         /// Bytes since the last event.
         bytes: u64,
     },
+    /// Bytes of an item that an earlier run left.
+    Kept {
+        /// The item.
+        id: u64,
+        /// How many; they did not move now.
+        bytes: u64,
+    },
     /// Bytes of an item do not count after all (it starts again).
     Rewound {
         /// The item.

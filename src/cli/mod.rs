@@ -90,6 +90,8 @@ enum Command {
     Doctor(Box<doctor::Doctor>),
     /// Print the JSON Schema of factory.yaml, or a template.
     Schema(build::Schema),
+    /// Write report.html again: of a job's report.json, or of a data directory.
+    Report(build::Report),
     /// Run the whole job on an embedded sample: no network, no root.
     Demo(demo::Demo),
     /// Print a completion script for a shell.
@@ -189,6 +191,7 @@ impl Command {
             Self::Check(args) => args.run(context),
             Self::Doctor(args) => args.run(context),
             Self::Schema(args) => args.run(context),
+            Self::Report(args) => args.run(context),
             Self::Demo(args) => args.run(context),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

@@ -23,5 +23,6 @@ mod summary;
 mod transfer;
 
 pub use error::FetchError;
+pub use plan::open_items;
 pub use run::{Options, run};
 pub use summary::{Failure, FailureKind, Missing, Summary};

@@ -64,6 +64,22 @@ impl Plan {
     }
 }
 
+/// What a run would fetch: the images (indices into [`Inventory::images`]) that need each item, by the `id` that the item has in
+/// events.
+///
+/// # Errors
+/// The store does not answer.
+pub fn open_items(
+    inventory: &Inventory,
+    store: &Store,
+) -> Result<BTreeMap<u64, Vec<usize>>, StoreError> {
+    let plan = Plan::new(inventory, store)?;
+    let open = plan.open();
+    Ok(open
+        .map(|(index, item)| (index as u64, item.images.clone()))
+        .collect())
+}
+
 /// By digest alone: what a hostile manifest calls a layer and an index a manifest is one item, since two would write into the
 /// same partial. It is then a manifest, and the blob's size does not count.
 fn list(inventory: &Inventory) -> Vec<Item> {

@@ -223,7 +223,11 @@ impl Transfer<'_> {
         let store = self.shared.store.clone();
         let (digest, size) = (self.item.digest.clone(), self.item.size);
         let opened = blocking(move || store.partial(&digest, size)).await?;
-        self.count(opened.written());
+        let (id, bytes) = (self.id, opened.written());
+        if bytes > 0 {
+            self.counted += bytes;
+            self.shared.reporter.report(Event::Kept { id, bytes });
+        }
         self.partial = Some(opened);
         Ok(())
     }

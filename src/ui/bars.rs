@@ -79,7 +79,7 @@ impl Reporter for Bars {
                 state.total = Some(self.screen.add(bar));
             }
             Event::Started { id, name, size } => self.start_item(state, id, name, size),
-            Event::Advanced { id, .. } | Event::Rewound { id, .. } => {
+            Event::Advanced { id, .. } | Event::Kept { id, .. } | Event::Rewound { id, .. } => {
                 let done = state.meter.active.get(&id).map_or(0, |item| item.done);
                 if let Some(bar) = state.items.get(&id) {
                     bar.set_position(done);

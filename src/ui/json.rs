@@ -41,7 +41,7 @@ impl Reporter for JsonLines {
             Event::Note(text) => json!({"event": "note", "message": text}),
             Event::Warning(text) => json!({"event": "warning", "message": text}),
             Event::PhaseDone => progress("phaseDone", meter),
-            Event::Advanced { .. } | Event::Rewound { .. } => {
+            Event::Advanced { .. } | Event::Kept { .. } | Event::Rewound { .. } => {
                 if last.elapsed() < Duration::from_secs(1) {
                     return;
                 }

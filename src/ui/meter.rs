@@ -69,6 +69,12 @@ impl Meter {
                     item.done += bytes;
                 }
             }
+            Event::Kept { id, bytes } => {
+                self.bytes_done += bytes;
+                if let Some(item) = self.active.get_mut(&id) {
+                    item.done += bytes;
+                }
+            }
             Event::Rewound { id, bytes } => {
                 self.bytes_done = self.bytes_done.saturating_sub(bytes);
                 if let Some(item) = self.active.get_mut(&id) {

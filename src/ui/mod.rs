@@ -5,6 +5,8 @@ pub mod format;
 mod json;
 mod meter;
 mod plain;
+pub mod record;
+pub mod report;
 pub mod table;
 
 use std::io::IsTerminal as _;

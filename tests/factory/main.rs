@@ -19,6 +19,7 @@ mod clusters;
 mod disks;
 mod job;
 mod lan;
+mod page;
 mod schema;
 mod stopped;
 

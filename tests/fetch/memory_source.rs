@@ -235,7 +235,9 @@ impl Reporter for Counter {
     fn report(&self, event: Event<'_>) {
         let mut sum = self.0.lock().unwrap();
         match event {
-            Event::Advanced { bytes, .. } | Event::Skipped { bytes, .. } => sum.0 += bytes,
+            Event::Advanced { bytes, .. }
+            | Event::Kept { bytes, .. }
+            | Event::Skipped { bytes, .. } => sum.0 += bytes,
             Event::Rewound { bytes, .. } => sum.0 -= bytes,
             _ => {}
         }

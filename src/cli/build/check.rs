@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::data::{self, Data};
 use super::isos::{self, SitesError};
-use super::lines;
 use super::report::Report;
+use super::{html, lines};
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::{execute, parse};
@@ -53,6 +53,9 @@ pub(super) fn check(factory: &Factory, depth: Depth) -> Found {
         check.disk(disk);
     }
     if let Err(failure) = Report::read(&factory.report) {
+        check.failed(At::default(), failure);
+    }
+    if let Err(failure) = html::ours(&html::beside(&factory.report)) {
         check.failed(At::default(), failure);
     }
     // What is missing would be told a second time.

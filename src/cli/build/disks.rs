@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::lines::{is_device, label, number};
 use super::report::{DiskReport, Report};
 use super::{lines, relative};
+use crate::cli::context::now;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::precache::Precache;
 use crate::cli::{Command, parse};
@@ -94,14 +95,14 @@ fn guid(partition: &Partition) -> String {
     partition.guid.map(|g| g.to_string()).unwrap_or_default()
 }
 
-/// What the report says of a disk that was filled just now.
+/// What the report says of a disk that was filled just now; `read_back` when a copy read every file back.
 ///
 /// # Errors
 /// Its partition is not there.
 pub(super) fn filled(
     factory: &Factory,
     disk: &Disk,
-    inventory: &Digest,
+    (inventory, read_back): (&Digest, bool),
 ) -> Result<DiskReport, Failure> {
     let text = disk.target.text();
     let selector = match &disk.target {
@@ -119,6 +120,8 @@ pub(super) fn filled(
         label: label(disk).to_owned(),
         size_gib: disk.size_gib,
         inventory: inventory.clone(),
+        filled: Some(now()),
+        read_back,
     })
 }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::report::{IsosReport, Report, SiteReport};
+use super::report::{IsosReport, MachineReport, Report, SiteReport};
 use super::{lines, relative};
-use crate::cli::context::today;
+use crate::cli::context::{now, today};
 use crate::cli::exit::{Exit, Failure, unreadable};
 use crate::cli::ignition::IGNITION;
 use crate::cli::imageset::check::{findings_failure, read};
@@ -16,7 +16,7 @@ use crate::config::Finding;
 use crate::config::factory::{Factory, Iso, Kind, Section};
 use crate::oci::Digest;
 use crate::site::list::{self, Listed};
-use crate::site::{Request, Site};
+use crate::site::{Address, Link, Network, Request, Site, Vlan};
 
 /// The list that `iso build` writes.
 const LIST: &str = "sites.json";
@@ -163,11 +163,15 @@ pub(super) fn made<'a>(
     (same && in_time && isos.sites.iter().all(whole)).then_some(isos)
 }
 
-/// What the report says of the ISOs that were made just now.
+/// What the report says of the ISOs that were made just now, for these machines.
 ///
 /// # Errors
 /// `sites.json` is not readable.
-pub(super) fn report(factory: &Factory, iso: &Iso, inputs: Digest) -> Result<IsosReport, Failure> {
+pub(super) fn report(
+    factory: &Factory,
+    iso: &Iso,
+    (inputs, machines): (Digest, &[Site]),
+) -> Result<IsosReport, Failure> {
     let path = out(iso).join(LIST);
     let text = read(&path)?;
     let wrong = |e: &dyn std::fmt::Display| {
@@ -178,6 +182,11 @@ pub(super) fn report(factory: &Factory, iso: &Iso, inputs: Digest) -> Result<Iso
     let sites = rows.into_iter().flatten().map(|row| {
         let mut site: SiteReport = serde_json::from_value(row.clone()).map_err(|e| wrong(&e))?;
         site.iso = relative(factory, Path::new(&site.iso));
+        let named = |machine: &&Site| {
+            let name = machine.hostname.as_ref();
+            name.is_some_and(|name| name.as_str() == site.hostname)
+        };
+        site.machine = machines.iter().find(named).map(MachineReport::of);
         Ok(site)
     });
     let sites: Vec<SiteReport> = sites.collect::<Result<_, Failure>>()?;
@@ -186,8 +195,33 @@ pub(super) fn report(factory: &Factory, iso: &Iso, inputs: Digest) -> Result<Iso
         inputs,
         list: Digest::of(text.as_bytes()),
         use_before: ends.min(),
+        made: Some(now()),
         sites,
     })
+}
+
+impl MachineReport {
+    fn of(site: &Site) -> Self {
+        let network = site.network.as_ref();
+        let addresses = || network.into_iter().flat_map(Network::addresses);
+        let text = |address: &Address| format!("{}/{}", address.ip(), address.prefix());
+        let servers = network.into_iter().flat_map(Network::nameservers);
+        Self {
+            interface: network.map(|n| n.link().name().to_string()),
+            mac: network.and_then(|n| match n.link() {
+                Link::Mac { mac, .. } => Some(mac.to_string()),
+                Link::Named(_) | Link::Bond(_) => None,
+            }),
+            vlan: network.and_then(Network::vlan).map(Vlan::id),
+            addresses: addresses().map(text).collect(),
+            gateways: addresses()
+                .filter_map(|a| Some(a.gateway()?.to_string()))
+                .collect(),
+            nameservers: servers.map(ToString::to_string).collect(),
+            ntp: site.ntp.clone(),
+            installation_disk: site.installation_disk.clone(),
+        }
+    }
 }
 
 /// The same failure for somebody who writes a file, no flags.

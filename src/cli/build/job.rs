@@ -1,22 +1,30 @@
 //! The work, step by step; each step looks again at what is there.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::data::{self, Data};
 use super::disks::{self, State};
+use super::downloads::Downloads;
 use super::report::{InventoryReport, PushReport, Report};
 use super::run::{Confirmed, fits};
 use super::watch::Watch;
-use super::{isos, lines};
-use crate::cli::context::Context;
+use super::{html, isos, lines};
+use crate::cli::context::{Context, now};
 use crate::cli::execute;
 use crate::cli::exit::{Exit, Failure};
 use crate::config::factory::{Disk, Factory, Iso, Target};
+use crate::fetch::open_items;
 use crate::inventory::Summary;
+use crate::inventory::lock::Inventory;
 use crate::oci::Digest;
+use crate::progress::Reporter;
+use crate::store::Store;
+use crate::ui::record::{End, Recorder};
 use crate::ui::{format, table};
 
 /// A step that is over.
@@ -63,6 +71,20 @@ impl<'a> Job<'a> {
     /// # Errors
     /// What a step says.
     pub(super) fn run(mut self, data: Data) -> Result<(), Failure> {
+        let done = self.work(data);
+        let page = html::write(self.factory, &self.report);
+        match (done, page) {
+            (Err(failure), page) => {
+                if let Err(page) = page {
+                    self.context.warn(&page.message);
+                }
+                Err(failure)
+            }
+            (Ok(()), page) => page.and_then(|page| self.summary(&page)),
+        }
+    }
+
+    fn work(&mut self, data: Data) -> Result<(), Failure> {
         let digest = self.inventory(data)?;
         self.push(&digest)?;
         self.disks(&digest)?;
@@ -75,13 +97,24 @@ impl<'a> Job<'a> {
             None => self.report.isos = None,
         }
         self.report.complete = true;
-        self.report.write(&factory.report)?;
-        self.summary()
+        self.report.write(&factory.report)
     }
 
     /// Runs a command line as a step.
     fn step(
         &mut self,
+        (step, what): (&'static str, String),
+        listens: bool,
+        line: Vec<String>,
+    ) -> Result<(), Failure> {
+        let nested = self.context.nested();
+        self.step_in(&nested, (step, what), listens, line)
+    }
+
+    /// The same, told to a context of its own.
+    fn step_in(
+        &mut self,
+        nested: &Context,
         (step, what): (&'static str, String),
         listens: bool,
         line: Vec<String>,
@@ -93,9 +126,8 @@ impl<'a> Job<'a> {
             self.report.write(&self.factory.report)?;
         }
         let started = Instant::now();
-        let nested = self.context.nested();
         let line = std::iter::once("snoforge".to_owned()).chain(line);
-        let done = self.watch.step(listens, || execute(line, &nested));
+        let done = self.watch.step(listens, || execute(line, nested));
         if done.is_err() {
             self.context.say(&format!(
                 "stopped in step `{step}`; the same `snoforge build` goes on from here"
@@ -140,13 +172,12 @@ impl<'a> Job<'a> {
         })?;
         let digest = inventory.digest();
         fits(factory, &Summary::of(inventory))?;
-        let report = InventoryReport::of(inventory);
+        self.report.inventory = Some(InventoryReport::of(inventory));
         if data.complete {
             self.skip("download", folder, "everything is there");
         } else {
-            self.step(("download", folder), true, lines::download(factory))?;
+            self.download(inventory, folder)?;
         }
-        self.report.inventory = Some(report);
         let named = |target: &str| {
             let mut disks = factory.disks.iter();
             disks.any(|disk| disks::name(factory, disk) == target)
@@ -175,6 +206,38 @@ impl<'a> Job<'a> {
             self.report.write(&factory.report)?;
         }
         Ok(())
+    }
+
+    /// Downloads, and keeps how it went.
+    fn download(&mut self, inventory: &Inventory, folder: String) -> Result<(), Failure> {
+        let factory = self.factory;
+        let store = Store::open(Path::new(&folder)).ok();
+        let open = store.and_then(|store| open_items(inventory, &store).ok());
+        let images = if open.is_some() {
+            inventory.images.len() as u64
+        } else {
+            0
+        };
+        let inner = Arc::clone(&self.context.reporter);
+        let recorder = Recorder::new(inner, (open.unwrap_or_default(), images), now);
+        let recorder = Arc::new(recorder);
+        let mut nested = self.context.nested();
+        nested.reporter = Arc::clone(&recorder) as Arc<dyn Reporter>;
+        let downloads = &mut self.report.downloads;
+        Downloads::begin(downloads, &inventory.digest(), now());
+        self.report.write(&factory.report)?;
+        let line = lines::download(factory);
+        let done = self.step_in(&nested, ("download", folder), true, line);
+        let end = match &done {
+            Ok(()) => End::Complete,
+            Err(failure) if failure.exit == Exit::Interrupted => End::Interrupted,
+            Err(_) => End::Failed,
+        };
+        if let Some(downloads) = &mut self.report.downloads {
+            downloads.end(recorder.session(end), end);
+        }
+        self.report.write(&factory.report)?;
+        done
     }
 
     fn disks(&mut self, digest: &Digest) -> Result<(), Failure> {
@@ -213,7 +276,7 @@ impl<'a> Job<'a> {
             let line = lines::copy(factory, label, &disks);
             self.step(("copy", names.join(" ")), true, line)?;
             for disk in disks {
-                self.filled(disk, digest)?;
+                self.filled(disk, (digest, true))?;
             }
         }
         Ok(())
@@ -228,12 +291,12 @@ impl<'a> Job<'a> {
         let line = lines::image(self.factory, disk, &disks::unfinished(image));
         self.step(("image", image.display().to_string()), false, line)?;
         disks::finish(image)?;
-        self.filled(disk, digest)
+        self.filled(disk, (digest, false))
     }
 
-    /// Notes that a disk holds the inventory.
-    fn filled(&mut self, disk: &Disk, digest: &Digest) -> Result<(), Failure> {
-        let filled = disks::filled(self.factory, disk, digest)?;
+    /// Notes that a disk holds the inventory, and whether all of it was read back.
+    fn filled(&mut self, disk: &Disk, what: (&Digest, bool)) -> Result<(), Failure> {
+        let filled = disks::filled(self.factory, disk, what)?;
         let report = &mut self.report;
         report.disks.retain(|old| old.target != filled.target);
         report.disks.push(filled);
@@ -269,11 +332,11 @@ impl<'a> Job<'a> {
         let line = lines::isos(factory, iso);
         self.step(("isos", what), false, line)
             .map_err(isos::in_file)?;
-        self.report.isos = Some(isos::report(factory, iso, inputs)?);
+        self.report.isos = Some(isos::report(factory, iso, (inputs, &sites))?);
         Ok(())
     }
 
-    fn summary(&self) -> Result<(), Failure> {
+    fn summary(&self, page: &Path) -> Result<(), Failure> {
         let seconds = |past: &Past| past.time.as_secs_f64();
         let steps = self.steps.iter().map(|past| {
             json!({"step": past.step, "what": past.what, "skipped": past.skipped, "seconds": seconds(past)})
@@ -282,7 +345,7 @@ impl<'a> Job<'a> {
         let file = self.factory.report.display();
         let document = json!({
             "steps": steps, "seconds": self.started.elapsed().as_secs_f64(),
-            "report": file.to_string(), "result": self.report,
+            "report": file.to_string(), "page": page.display().to_string(), "result": self.report,
         });
         self.context.result(&document, || {
             let row = |past: &Past| {
@@ -298,7 +361,11 @@ impl<'a> Job<'a> {
             let isos = self.report.isos.as_ref();
             let end = isos.and_then(|isos| isos.use_before.as_ref());
             let end = end.map(|end| format!("Use the boot media before {end}.\n"));
-            format!("\n{table}\n\n{}Report: {file}", end.unwrap_or_default())
+            let page = page.display();
+            format!(
+                "\n{table}\n\n{}Report: {page} (for scripts: {file})",
+                end.unwrap_or_default()
+            )
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `snoforge build -f factory.yaml`: the whole job, resumed wherever it stopped; `check` and `schema` beside it.
 //!
 //! ```text
-//! factory.yaml → check → plan (shown) → inventory → download → push → data disks → ISOs → report.json
+//! factory.yaml → check → plan (shown) → inventory → download → push → data disks → ISOs → report.json, report.html
 //! ```
 //!
 //! Each step is the command line of an existing verb, run in this process: its errors, its progress and its way to go on are its
@@ -11,10 +11,13 @@
 mod check;
 mod data;
 mod disks;
+mod downloads;
+mod html;
 mod isos;
 mod job;
 mod lines;
 mod needs;
+mod page;
 mod plan;
 mod report;
 mod run;
@@ -28,6 +31,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+pub(super) use html::Report;
 pub(super) use needs::{Needs, needs, usual_images};
 
 use super::context::Context;

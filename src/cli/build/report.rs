@@ -5,9 +5,17 @@
 //!   "inventory": {"digest": "sha256:…", "releases": […], "images": 190, "blobs": 564, "fetchBytes": 0, "diskBytes": 0,
 //!                 "groups": {"ai": {"images": 9, "bytes": 0}, "ocp": {…}}},
 //!   "pushed": [{"target": "registry.lan:5000/ocp", "inventory": "sha256:…"}],
-//!   "disks": [{"target": "serial=…", "partition": "GUID", "label": "data", "sizeGib": 298, "inventory": "sha256:…"}],
-//!   "isos": {"inputs": "sha256:…", "list": "sha256:…", "useBefore": "…", "sites": [{"hostname", "iso", "size", "sha256", "kargs", "useBefore"}]} }
+//!   "disks": [{"target": "serial=…", "partition": "GUID", "label": "data", "sizeGib": 298, "inventory": "sha256:…",
+//!              "filled": "…", "readBack": true}],
+//!   "isos": {"inputs": "sha256:…", "list": "sha256:…", "useBefore": "…", "made": "…",
+//!            "sites": [{"hostname", "iso", "size", "sha256", "kargs", "useBefore",
+//!                       "machine": {"interface", "mac", "vlan", "addresses", "gateways", "nameservers", "ntp", "installationDisk"}}]},
+//!   "downloads": {"version": 1, "inventory": "sha256:…", "sessions": [see ui::record]},
+//!   "verified": {"at": "…", "inventory": "sha256:…", "items": 0, "bytesRead": 0, "problems": [], "moreProblems": 0} }
 //! ```
+//!
+//! `downloads` has every run of the download of this inventory, 600 samples in all; one of another version is begun anew. `verified` is
+//! the last `snoforge report --verify`.
 //!
 //! Paths are relative to the factory file. It is written after every step; `complete` is true at the end only. `format` rises when an
 //! older reader could misread a newer file. Nothing secret is in it.
@@ -17,6 +25,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::downloads::Downloads;
 use crate::cli::context::now;
 use crate::cli::exit::{Exit, Failure};
 use crate::inventory::Summary;
@@ -40,6 +49,14 @@ pub(super) struct Report {
     pub pushed: Vec<PushReport>,
     pub disks: Vec<DiskReport>,
     pub isos: Option<IsosReport>,
+    #[serde(
+        default,
+        deserialize_with = "Downloads::known",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub downloads: Option<Downloads>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
 }
 
 /// The inventory that everything was made from.
@@ -78,6 +95,12 @@ pub(super) struct DiskReport {
     pub label: String,
     pub size_gib: u64,
     pub inventory: Digest,
+    /// When it was filled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<String>,
+    /// Whether every file was read back from the medium.
+    #[serde(default)]
+    pub read_back: bool,
 }
 
 /// The boot media.
@@ -90,6 +113,9 @@ pub(super) struct IsosReport {
     pub list: Digest,
     /// When the first of them is of no use any more.
     pub use_before: Option<String>,
+    /// When they were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
     pub sites: Vec<SiteReport>,
 }
 
@@ -105,6 +131,36 @@ pub(super) struct SiteReport {
     pub sha256: Option<String>,
     pub kargs: Option<String>,
     pub use_before: Option<String>,
+    /// What the list of machines says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineReport>,
+}
+
+/// A machine's identity and network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct MachineReport {
+    pub interface: Option<String>,
+    pub mac: Option<String>,
+    pub vlan: Option<u16>,
+    pub addresses: Vec<String>,
+    pub gateways: Vec<String>,
+    pub nameservers: Vec<String>,
+    pub ntp: Vec<String>,
+    pub installation_disk: Option<String>,
+}
+
+/// The last time that every byte was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Verified {
+    pub at: String,
+    pub inventory: Digest,
+    pub items: u64,
+    pub bytes_read: u64,
+    pub problems: Vec<String>,
+    #[serde(default)]
+    pub more_problems: u64,
 }
 
 impl Default for Report {
@@ -118,6 +174,8 @@ impl Default for Report {
             pushed: Vec::new(),
             disks: Vec::new(),
             isos: None,
+            downloads: None,
+            verified: None,
         }
     }
 }
