@@ -10,13 +10,14 @@
 //!                             oci::ImageSource: remote | store | fake
 //! disk: find → plan (pure) → apply
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
+//! live ISO + data directory → appliance → disk: one stick that boots
 //! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight, events → seed::imaging; remote → seed::image; remote | store → seed::restore
 //! ```
 //!
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
-//! | 5 | [`ui`], [`fetch`], [`node`] | stages (`ui` uses `progress` only) |
+//! | 5 | [`ui`], [`fetch`], [`node`], [`appliance`] | stages (`ui` uses `progress` only) |
 //! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`] | derived artefacts |
 //! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`], [`objects`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
@@ -24,6 +25,7 @@
 //!
 //! A room imports only rooms of lower layers; `tests/layering.rs` checks it.
 
+pub mod appliance;
 pub mod cli;
 pub mod cluster;
 pub mod config;

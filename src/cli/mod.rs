@@ -1,6 +1,7 @@
 //! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
 //! and writes to stdout.
 
+mod appliance;
 mod build;
 mod confirm;
 mod context;
@@ -67,6 +68,9 @@ enum Command {
     /// Disks: list them, write images onto many at once.
     #[command(subcommand)]
     Disk(disk::Disk),
+    /// One stick that boots the site's live ISO and carries its data partition.
+    #[command(after_help = appliance::HELP)]
+    Appliance(Box<appliance::Appliance>),
     /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
     #[command(subcommand)]
     Osimage(Box<osimage::Osimage>),
@@ -167,6 +171,7 @@ impl Command {
             Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
             Self::Disk(verb) => verb.run(context),
+            Self::Appliance(args) => args.run(context),
             Self::Osimage(verb) => verb.run(context),
             Self::Build(args) => args.run(context),
             Self::Check(args) => args.run(context),

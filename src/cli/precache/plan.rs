@@ -41,7 +41,7 @@ impl DataDir {
 }
 
 /// Everything that the inventory needs on the disk.
-pub(super) fn expected(inventory: &Inventory) -> Expected {
+pub(in crate::cli) fn expected(inventory: &Inventory) -> Expected {
     Expected::new(
         inventory.blobs.iter().map(|(d, s)| (d.clone(), *s)),
         manifests(inventory),
