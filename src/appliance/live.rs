@@ -154,16 +154,11 @@ mod tests {
             read(&iso, Boots::Uefi),
             ApplianceError::Efi { .. }
         ));
-        let id = iso
-            .windows(15)
-            .position(|w| w == b"coreos.liveiso=")
-            .unwrap();
-        iso[id + 15] ^= 1;
-        let other = iso[id + 16..]
-            .windows(15)
-            .position(|w| w == b"coreos.liveiso=")
-            .unwrap();
-        iso[id + 16 + other + 15] ^= 1;
+        for at in 0..iso.len() - 15 {
+            if iso[at..].starts_with(b"coreos.liveiso=") {
+                iso[at + 15] ^= 1;
+            }
+        }
         let refused = read(&iso, Boots::Uefi);
         assert!(
             matches!(refused, ApplianceError::OtherVolume(_)),

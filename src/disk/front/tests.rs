@@ -82,7 +82,7 @@ fn contents_first_table_last_again_nothing() {
         return;
     };
     let file = dir.path().join("content");
-    fs_err::write(&file, [3; 9 * (1 << 20) + 77]).unwrap();
+    fs_err::write(&file, vec![3; 9 * (1 << 20) + 77]).unwrap();
     let never = || false;
     let before = fs_err::read(&path).unwrap();
 
@@ -125,7 +125,7 @@ fn contents_first_table_last_again_nothing() {
     assert_eq!(fs_err::read(&path).unwrap(), now);
 
     // Another content: stopped in its middle, the disk boots nowhere.
-    fs_err::write(&file, [4; 8 << 20]).unwrap();
+    fs_err::write(&file, vec![4; 8 << 20]).unwrap();
     asked.store(0, Ordering::Relaxed);
     assert!(!front(&path, &file).run(&Silent, &soon).unwrap().done);
     assert_eq!(
