@@ -56,6 +56,16 @@ pub enum ApplianceError {
         /// What takes how much.
         parts: String,
     },
+    /// The data partition lies too far in front.
+    #[error("the data partition of {path} leaves {} in front of it, {} are needed", human(*.free_bytes), human(*.needed_bytes))]
+    NoRoomBefore {
+        /// The disk.
+        path: PathBuf,
+        /// Before the data partition.
+        free_bytes: u64,
+        /// What the loaders and the ISO take.
+        needed_bytes: u64,
+    },
     /// The disk cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -79,7 +89,7 @@ impl ApplianceError {
             | Self::NoIsolinux(_)
             | Self::OtherVolume(_)
             | Self::Sectors { .. } => Category::Unsupported,
-            Self::TooSmall { .. } => Category::Usage,
+            Self::TooSmall { .. } | Self::NoRoomBefore { .. } => Category::Usage,
             Self::Esp { .. } => Category::Io,
         }
     }
@@ -98,6 +108,7 @@ impl ApplianceError {
             }
             Self::Sectors { .. } => "take a disk with 512-byte sectors; USB sticks have them",
             Self::TooSmall { .. } => "take a larger disk, or ask for less with -s",
+            Self::NoRoomBefore { .. } => "--wipe makes the data partition anew",
             Self::Esp { .. } => return None,
         };
         Some(text.to_owned())

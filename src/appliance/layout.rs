@@ -85,6 +85,25 @@ impl Layout {
         })
     }
 
+    /// Refuses a data partition that begins at `data_start_bytes`, where it leaves no room for what boots.
+    ///
+    /// # Errors
+    /// [`ApplianceError::NoRoomBefore`]
+    pub fn check_before(
+        &self,
+        device: &Device,
+        data_start_bytes: u64,
+    ) -> Result<(), ApplianceError> {
+        if data_start_bytes >= self.end_bytes() {
+            return Ok(());
+        }
+        Err(ApplianceError::NoRoomBefore {
+            path: device.path.clone(),
+            free_bytes: data_start_bytes,
+            needed_bytes: self.end_bytes(),
+        })
+    }
+
     /// What will be written in front of the data partition, which is there.
     ///
     /// # Errors
@@ -170,6 +189,9 @@ mod tests {
             refused.to_string(),
             "/dev/sdz has 2.2 GiB, 2.2 GiB are needed: 64.0 MiB to boot, 1.1 GiB the ISO, 1.0 GiB the data"
         );
+        layout.check_before(&device, 1265 * MIB).unwrap();
+        let refused = layout.check_before(&device, 1264 * MIB).unwrap_err();
+        assert!(matches!(refused, ApplianceError::NoRoomBefore { .. }));
         device.sector_bytes = 4096;
         let refused = layout.check(&device, 0).unwrap_err();
         assert!(matches!(refused, ApplianceError::Sectors { .. }));

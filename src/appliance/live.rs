@@ -121,7 +121,8 @@ fn efi(source: &dyn ReadAt, iso: &LiveIso) -> Result<Tree, ApplianceError> {
     let tree = fat::read(image).map_err(failed)?;
     let is_loader = |path: &String| {
         let path = path.to_ascii_uppercase();
-        path.starts_with("EFI/BOOT/BOOT") && path.ends_with(".EFI")
+        path.strip_prefix("EFI/BOOT/BOOT")
+            .is_some_and(|rest| rest.strip_suffix(".EFI").is_some())
     };
     if !tree.keys().any(is_loader) {
         return Err(ApplianceError::NoLoader);

@@ -10,8 +10,10 @@ use serde_json::json;
 
 use super::context::Context;
 use super::exit::{Categorised, Exit, Failure};
+use super::precache::plan::{DataDir, expected};
 use crate::appliance::{ApplianceError, Boots, Live};
 use crate::disk::Filesystem;
+use crate::store::Depth;
 use plan::{Plan, Target};
 
 /// What `--help` says after the flags.
@@ -94,13 +96,17 @@ impl Appliance {
         let target = Target::find(self.out.as_deref(), context)?;
         let live = self.live(context)?;
         let plan = Plan::new(&self, &live, target)?;
-        self.verify(context, &plan)?;
+        self.verify(context, Depth::Quick)?;
         if self.dry_run {
             return context.result(&json!({"plan": plan, "made": null}), || plan.to_string());
         }
         context.say(&plan.to_string());
         if !self.yes {
             plan.confirm()?;
+        }
+        if matches!(plan.target, Target::File(_)) {
+            // The program that copies them into a new filesystem hashes nothing.
+            self.verify(context, Depth::Digests)?;
         }
         let made = make::run(&self, context, &live, &plan)?;
         context.result(&json!({"plan": plan, "made": made}), || made.text(&plan))
@@ -130,16 +136,9 @@ impl Appliance {
     }
 
     /// Asks as `precache verify` does.
-    fn verify(&self, context: &Context, plan: &Plan) -> Result<(), Failure> {
-        use super::precache::plan::{DataDir, expected};
-        use crate::store::Depth;
+    fn verify(&self, context: &Context, depth: Depth) -> Result<(), Failure> {
         let data = DataDir::open(&self.folder)?;
         let inventory = data.inventory()?;
-        // Into a file the data are copied by a program that hashes nothing.
-        let depth = match &plan.target {
-            Target::File(_) if !self.dry_run => Depth::Digests,
-            _ => Depth::Quick,
-        };
         let wanted = expected(&inventory);
         let report = data.store.verify(&wanted, depth, context.reporter.as_ref());
         let Some(first) = report.findings.first() else {

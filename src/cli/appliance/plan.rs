@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::disk::choose_one;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::precache::partition::confirm;
-use crate::disk::{self, Contents, Device, DiskError, Label, Request, Selector, System};
+use crate::disk::{self, Contents, Device, DiskError, Label, Partition, Request, Selector, System};
 use crate::ui::format;
 
 const GIB: u64 = 1 << 30;
@@ -192,8 +192,8 @@ fn plan_disk(
 ) -> Result<Data, Failure> {
     let contents = disk::read(device)?;
     let there = existing(&contents, request).filter(|_| !flags.wipe);
-    if let (Some(size), None) = (there, flags.size) {
-        request.size_mib = size / disk::MIB;
+    if let (Some(there), None) = (there, flags.size) {
+        request.size_mib = there.size_bytes / disk::MIB;
     }
     layout.check(device, request.size_mib * disk::MIB)?;
     let foreign = !contents.partitions().is_empty() && !Layout::is_ours(&contents, &flags.label);
@@ -213,17 +213,27 @@ fn plan_disk(
         .into());
     }
     match disk::plan(device, &contents, request) {
-        Ok(plan) => Ok(Data::Make(Box::new(plan))),
-        Err(DiskError::AlreadyThere { .. }) => Ok(Data::There),
+        Ok(plan) => {
+            let start = plan.create().map(|new| new.start_bytes);
+            layout.check_before(device, start.unwrap_or_default())?;
+            Ok(Data::Make(Box::new(plan)))
+        }
+        Err(DiskError::AlreadyThere { .. }) => {
+            let start = existing(&contents, request).map(|p| p.start_bytes);
+            layout.check_before(device, start.unwrap_or_default())?;
+            Ok(Data::There)
+        }
+        Err(taken @ (DiskError::NumberInUse { .. } | DiskError::NoRoom { .. })) => {
+            Err(Failure::from(taken).hint("--wipe makes everything anew"))
+        }
         Err(other) => Err(other.into()),
     }
 }
 
-/// The size of the data partition that is there.
-fn existing(contents: &Contents, request: &Request) -> Option<u64> {
-    let partitions = contents.partitions();
-    let own = |p: &&disk::Partition| p.number == DATA_NUMBER && p.label == request.label.as_str();
-    partitions.iter().find(own).map(|p| p.size_bytes)
+/// The data partition that is there.
+fn existing<'a>(contents: &'a Contents, request: &Request) -> Option<&'a Partition> {
+    let mut partitions = contents.partitions().iter();
+    partitions.find(|p| p.number == DATA_NUMBER && p.label == request.label.as_str())
 }
 
 impl fmt::Display for Plan {

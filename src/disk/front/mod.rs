@@ -289,8 +289,8 @@ impl<'a> Job<'a> {
         let sector = staged.sector_size;
         for partition in &self.front.partitions {
             let before = self.front.before.partitions().iter();
-            let own = before.filter(|there| partition.has_name_of(there));
-            let guid = own.filter_map(|p| p.guid).next();
+            let mut own = before.filter(|there| partition.has_name_of(there));
+            let guid = own.find_map(|p| p.guid);
             staged[partition.number] = GPTPartitionEntry {
                 partition_type_guid: partition.kind.to_bytes_le(),
                 unique_partition_guid: guid.unwrap_or_else(Uuid::new_v4).to_bytes_le(),
