@@ -43,7 +43,8 @@ pub(super) fn run(
             }
             copy(flags, context, &device.path)?;
             let job = Front::new(live, plan, &device.path);
-            stoppable(context, |reporter, stop| job.write(reporter, stop))?
+            let again = "run the same command again to go on; what is there is kept";
+            stoppable(context, again, |reporter, stop| job.write(reporter, stop))?
         }
     };
     Ok(Made {
@@ -94,7 +95,8 @@ fn file(
     };
     let front = Front::new(live, plan, &partial.0);
     let folder = &flags.folder;
-    let report = stoppable(context, |reporter, stop| {
+    let again = "nothing is left of it; run the same command again";
+    let report = stoppable(context, again, |reporter, stop| {
         let device = disk::find(&System::host(), &Selector::Path(front.path.clone()))?;
         let data = disk::plan(&device, &disk::read(&device)?, &request)?;
         disk::apply(&data, Populate::From(folder), reporter)?;
@@ -135,6 +137,7 @@ impl<'a> Front<'a> {
 /// Runs blocking work that Ctrl-C stops; what it returns then counts as interrupted.
 fn stoppable(
     context: &Context,
+    again: &str,
     work: impl FnOnce(&dyn Reporter, Stop<'_>) -> Result<FrontReport, Failure> + Send,
 ) -> Result<FrontReport, Failure> {
     let reporter = Arc::clone(&context.reporter);
@@ -145,7 +148,6 @@ fn stoppable(
         let done = tokio::task::block_in_place(|| work(reporter.as_ref(), &stop));
         let whole = done.as_ref().is_ok_and(|report| report.done);
         if cancel.is_cancelled() && !whole {
-            let again = "run the same command again to go on; what is there is kept";
             return Err(Failure::new(Exit::Interrupted, "interrupted").hint(again));
         }
         done

@@ -13,6 +13,7 @@ use super::exit::{Categorised, Exit, Failure};
 use super::precache::plan::{DataDir, expected};
 use crate::appliance::{ApplianceError, Boots, Live};
 use crate::disk::Filesystem;
+use crate::progress::{Reporter, Silent};
 use crate::store::Depth;
 use plan::{Plan, Target};
 
@@ -140,7 +141,12 @@ impl Appliance {
         let data = DataDir::open(&self.folder)?;
         let inventory = data.inventory()?;
         let wanted = expected(&inventory);
-        let report = data.store.verify(&wanted, depth, context.reporter.as_ref());
+        // Sizes are looked at in no time.
+        let reporter: &dyn Reporter = match depth {
+            Depth::Quick => &Silent,
+            Depth::Digests | Depth::Deep => context.reporter.as_ref(),
+        };
+        let report = data.store.verify(&wanted, depth, reporter);
         let Some(first) = report.findings.first() else {
             return Ok(());
         };
