@@ -1,84 +1,26 @@
-//! A small FAT file system as a tree in memory, read and made by the `fatfs` crate.
+//! A small FAT file system as a tree in memory: read by us ([`volume`]), made by the `fatfs` crate, which panics on damaged ones.
 //!
 //! fatfs 0.3 writes `.` and `..` of a new directory with long names, and `..` of one in the root with the root's cluster: `fsck.vfat`
 //! calls both corrupt (<https://github.com/rafalh/rust-fatfs/issues/117>). [`make`] sets them right afterwards.
 
-use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read as _, Write as _};
+mod volume;
 
-use fatfs::{Dir, FatType, FileSystem, FormatVolumeOptions, FsOptions};
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Write as _};
+
+use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
+
+use volume::{ENTRY, Volume};
 
 /// Path (`EFI/BOOT/BOOTX64.EFI`) → content. Directories are what paths name.
 pub(super) type Tree = BTreeMap<String, Vec<u8>>;
 
-type Disk = Cursor<Vec<u8>>;
-
-/// A loader's path has three or four parts.
-const MAX_DEPTH: u32 = 8;
-const MAX_FILES: usize = 1000;
-/// A directory entry, and what it has where.
-const ENTRY: usize = 32;
-const ATTRIBUTES: usize = 11;
-const IS_DIRECTORY: u8 = 0x10;
-const IS_LONG_NAME: u8 = 0x0f;
+/// What the first byte of a free directory entry is.
 const DELETED: u8 = 0xe5;
-/// The cluster at which FAT counting begins.
-const FIRST_CLUSTER: u32 = 2;
 
-/// Reads all files of an image. A hostile one ends with an error: it cannot hold more than its own size in files.
-pub(super) fn read(image: Vec<u8>) -> io::Result<Tree> {
-    let mut room = image.len() as u64;
-    let volume = FileSystem::new(Cursor::new(image), options())?;
-    let mut tree = Tree::new();
-    read_directory(&volume.root_dir(), "", 0, (&mut tree, &mut room))?;
-    Ok(tree)
-}
-
-fn options() -> FsOptions {
-    FsOptions::new().update_accessed_date(false)
-}
-
-fn read_directory(
-    directory: &Dir<'_, Disk>,
-    path: &str,
-    depth: u32,
-    (tree, room): (&mut Tree, &mut u64),
-) -> io::Result<()> {
-    let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what.to_owned()));
-    if depth > MAX_DEPTH {
-        return refuse("directories are too deep");
-    }
-    for entry in directory.iter() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.as_str(), "." | "..") {
-            continue;
-        }
-        let path = format!("{path}{name}");
-        if entry.is_dir() {
-            read_directory(
-                &entry.to_dir(),
-                &format!("{path}/"),
-                depth + 1,
-                (tree, room),
-            )?;
-            continue;
-        }
-        let Some(left) = room.checked_sub(entry.len()) else {
-            return refuse("the files have more bytes than the image");
-        };
-        *room = left;
-        let mut bytes = Vec::new();
-        entry.to_file().take(entry.len()).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 != entry.len() {
-            return refuse("a file is shorter than it says");
-        }
-        tree.insert(path, bytes);
-        if tree.len() > MAX_FILES {
-            return refuse("there are too many files");
-        }
-    }
-    Ok(())
+/// Reads all files of an image. A hostile one ends with an error.
+pub(super) fn read(image: &[u8]) -> io::Result<Tree> {
+    Volume::of(image)?.files()
 }
 
 /// Makes a FAT32 image of `size` bytes; `id` is its volume id. Same tree, same bytes.
@@ -92,126 +34,49 @@ pub(super) fn make(tree: &Tree, size: u64, label: [u8; 11], id: u32) -> io::Resu
         .volume_label(label);
     fatfs::format_volume(&mut disk, format)?;
     disk.set_position(0);
-    {
-        let volume = FileSystem::new(&mut disk, options())?;
-        for (path, bytes) in tree {
-            for (slash, _) in path.match_indices('/') {
-                let directory = path.get(..slash).unwrap_or_default();
-                volume.root_dir().create_dir(directory)?;
-            }
-            let mut file = volume.root_dir().create_file(path)?;
-            file.write_all(bytes)?;
-            file.flush()?;
+    let options = FsOptions::new().update_accessed_date(false);
+    let volume = FileSystem::new(&mut disk, options)?;
+    for (path, bytes) in tree {
+        for (slash, _) in path.match_indices('/') {
+            let directory = path.get(..slash).unwrap_or_default();
+            volume.root_dir().create_dir(directory)?;
         }
-        // Counts the free clusters, which `unmount` then writes down.
-        volume.stats()?;
-        volume.unmount()?;
+        let mut file = volume.root_dir().create_file(path)?;
+        file.write_all(bytes)?;
+        file.flush()?;
     }
+    // Counts the free clusters, which `unmount` then writes down.
+    volume.stats()?;
+    volume.unmount()?;
     let mut image = disk.into_inner();
-    let repaired = Repair::of(&mut image).and_then(|mut repair| repair.all());
-    repaired.ok_or_else(|| io::Error::other("fatfs made something unexpected"))?;
+    for (at, in_root) in Volume::of(&image)?.directories()? {
+        dots(&mut image, at, in_root)
+            .ok_or_else(|| io::Error::other("fatfs made another directory than expected"))?;
+    }
     Ok(image)
 }
 
-/// Sets the dot entries of an image right that fatfs made just now; `None` where it is not what fatfs makes.
-struct Repair<'a> {
-    image: &'a mut [u8],
-    fat: usize,
-    data: usize,
-    cluster: usize,
-    root: u32,
-}
-
-impl<'a> Repair<'a> {
-    fn of(image: &'a mut [u8]) -> Option<Self> {
-        let sector = usize::from(le16(image, 11)?);
-        let per_cluster = usize::from(*image.get(13)?);
-        let reserved = usize::from(le16(image, 14)?);
-        let fats = usize::from(*image.get(16)?);
-        let fat_sectors = usize::try_from(le32(image, 36)?).ok()?;
-        Some(Self {
-            fat: reserved * sector,
-            data: (reserved + fats * fat_sectors) * sector,
-            cluster: per_cluster * sector,
-            root: le32(image, 44)?,
-            image,
-        })
+/// Long name, `.`, long name, `..` → `.`, `..`, two free entries; `None` where something else is.
+fn dots(image: &mut [u8], at: usize, in_root: bool) -> Option<()> {
+    let entries = image.get_mut(at..at + 4 * ENTRY)?;
+    let (one, two) = (ENTRY, 3 * ENTRY);
+    if !entries.get(one..)?.starts_with(b".          ")
+        || !entries.get(two..)?.starts_with(b"..         ")
+    {
+        return None;
     }
-
-    fn all(&mut self) -> Option<()> {
-        let mut open = vec![self.root];
-        while let Some(directory) = open.pop() {
-            for child in self.children(directory)? {
-                self.dots(child, directory == self.root)?;
-                open.push(child);
-            }
-        }
-        Some(())
+    entries.copy_within(one..one + ENTRY, 0);
+    entries.copy_within(two..two + ENTRY, ENTRY);
+    for free in entries.get_mut(2 * ENTRY..)?.chunks_exact_mut(ENTRY) {
+        free.fill(0);
+        *free.first_mut()? = DELETED;
     }
-
-    /// Where a cluster's bytes begin.
-    fn at(&self, cluster: u32) -> Option<usize> {
-        let index = usize::try_from(cluster.checked_sub(FIRST_CLUSTER)?).ok()?;
-        Some(self.data + index * self.cluster)
+    if in_root {
+        let parent = entries.get_mut(ENTRY..2 * ENTRY)?;
+        parent.get_mut(20..22)?.fill(0);
+        parent.get_mut(26..28)?.fill(0);
     }
-
-    /// The cluster after this one; `None` at the end.
-    fn next(&self, cluster: u32) -> Option<u32> {
-        let entry = self.fat + usize::try_from(cluster).ok()? * 4;
-        let next = le32(self.image, entry)? & 0x0fff_ffff;
-        (FIRST_CLUSTER..0x0fff_fff8).contains(&next).then_some(next)
-    }
-
-    /// First clusters of the directories in a directory.
-    fn children(&self, directory: u32) -> Option<Vec<u32>> {
-        let mut found = Vec::new();
-        let mut cluster = Some(directory);
-        while let Some(this) = cluster {
-            let at = self.at(this)?;
-            for entry in self.image.get(at..at + self.cluster)?.chunks_exact(ENTRY) {
-                let (first, attributes) = (*entry.first()?, *entry.get(ATTRIBUTES)?);
-                let named = !matches!(first, 0 | DELETED | b'.');
-                if named && attributes & IS_DIRECTORY != 0 && attributes != IS_LONG_NAME {
-                    let low = u32::from(le16(entry, 26)?);
-                    found.push(u32::from(le16(entry, 20)?) << 16 | low);
-                }
-            }
-            cluster = self.next(this);
-        }
-        Some(found)
-    }
-
-    /// Long name, `.`, long name, `..` → `.`, `..`, two free entries.
-    fn dots(&mut self, directory: u32, in_root: bool) -> Option<()> {
-        let at = self.at(directory)?;
-        let entries = self.image.get_mut(at..at + 4 * ENTRY)?;
-        let (one, two) = (1, 3);
-        if !entries.get(one * ENTRY..)?.starts_with(b".          ")
-            || !entries.get(two * ENTRY..)?.starts_with(b"..         ")
-        {
-            return None;
-        }
-        entries.copy_within(one * ENTRY..(one + 1) * ENTRY, 0);
-        entries.copy_within(two * ENTRY..(two + 1) * ENTRY, ENTRY);
-        for free in entries.get_mut(2 * ENTRY..)?.chunks_exact_mut(ENTRY) {
-            free.fill(0);
-            *free.first_mut()? = DELETED;
-        }
-        if in_root {
-            let parent = entries.get_mut(ENTRY..2 * ENTRY)?;
-            parent.get_mut(20..22)?.fill(0);
-            parent.get_mut(26..28)?.fill(0);
-        }
-        Some(())
-    }
-}
-
-fn le16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn le32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+    Some(())
 }
 
 #[cfg(test)]
@@ -245,7 +110,7 @@ mod tests {
             image,
             make(&tree(), SIZE, *b"SNOFORGE   ", 0x1234_5678).unwrap()
         );
-        assert_eq!(read(image).unwrap(), tree());
+        assert_eq!(read(&image).unwrap(), tree());
     }
 
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -268,6 +133,100 @@ mod tests {
         }
     }
 
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    #[test]
+    fn what_mtools_makes_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let (image, file) = (path("fat.img"), path("content"));
+        let content: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        fs_err::write(&file, &content).unwrap();
+        // FAT12, FAT16, FAT32
+        for (sectors, flag) in [("2880", "-v"), ("65536", "-v"), ("140000", "-F")] {
+            let _ = fs_err::remove_file(&image);
+            let made = ["-C", "-i", &image, "-T", sectors, flag];
+            let made = [
+                &made[..],
+                if flag == "-v" {
+                    &["LABEL", "::"]
+                } else {
+                    &["::"]
+                },
+            ]
+            .concat();
+            if matches!(
+                exec::run("mformat", &made),
+                Err(exec::ExecError::Missing(_))
+            ) {
+                eprintln!("skipped: no mtools");
+                return;
+            }
+            let run = |program: &str, args: &[&str]| exec::run(program, args).unwrap();
+            run("mmd", &["-i", &image, "::/EFI", "::/EFI/BOOT"]);
+            run("mcopy", &["-i", &image, &file, "::/EFI/BOOT/BOOTX64.EFI"]);
+            run(
+                "mcopy",
+                &[
+                    "-i",
+                    &image,
+                    &file,
+                    "::/EFI/a name longer than eight.and three",
+                ],
+            );
+            run("mcopy", &["-i", &image, &file, "::/gone"]);
+            run("mdel", &["-i", &image, "::/gone"]);
+            let tree = read(&fs_err::read(&image).unwrap()).unwrap();
+            let paths: Vec<&str> = tree.keys().map(String::as_str).collect();
+            let long = "EFI/a name longer than eight.and three";
+            assert_eq!(paths, ["EFI/BOOT/BOOTX64.EFI", long], "{sectors}");
+            assert!(tree.values().all(|bytes| *bytes == content), "{sectors}");
+        }
+    }
+
+    #[test]
+    fn no_byte_makes_it_panic_or_hang() {
+        let mut disk = Cursor::new(vec![0; 128 << 10]);
+        fatfs::format_volume(&mut disk, FormatVolumeOptions::new()).unwrap();
+        disk.set_position(0);
+        let volume = FileSystem::new(&mut disk, FsOptions::new()).unwrap();
+        volume.root_dir().create_dir("EFI").unwrap();
+        for n in 0..20 {
+            let name = format!("EFI/a long name {n}");
+            let mut file = volume.root_dir().create_file(&name).unwrap();
+            file.write_all(&[n; 700]).unwrap();
+        }
+        volume.unmount().unwrap();
+        let good = disk.into_inner();
+        assert_eq!(read(&good).unwrap().len(), 20);
+        // Knuth's generator: the same bytes every time.
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for round in 0..6000 {
+            let mut bad = good.clone();
+            // The boot sector; or FAT and directories.
+            let place = if round % 2 == 0 { 64 } else { 8 << 10 };
+            for _ in 0..=random(3) {
+                let at = random(place);
+                bad[at] = [
+                    0,
+                    1,
+                    2,
+                    0x7f,
+                    0x80,
+                    0xe5,
+                    0xff,
+                    u8::try_from(random(256)).unwrap(),
+                ][random(8)];
+            }
+            let _ = read(&bad);
+        }
+    }
+
     #[test]
     fn hostile_images_end_with_an_error() {
         let good = make(
@@ -277,21 +236,20 @@ mod tests {
             1,
         )
         .unwrap();
-        assert!(read(vec![0; 4096]).is_err());
+        assert!(read(&[0; 4096]).is_err());
         // Cut off behind its first sectors, it has no files.
-        assert_eq!(read(good[..4096].to_vec()).unwrap_or_default(), Tree::new());
+        assert_eq!(read(&good[..4096]).unwrap_or_default(), Tree::new());
         // The directory contains itself.
         let mut cyclic = good.clone();
-        let repair = Repair::of(&mut cyclic).unwrap();
-        let child = repair.children(repair.root).unwrap()[0];
-        let at = repair.at(child).unwrap();
-        let own = at + 4 * ENTRY;
-        for entry in cyclic[own..own + 4 * ENTRY].chunks_exact_mut(ENTRY) {
-            if entry[ATTRIBUTES] != IS_LONG_NAME && entry[0] == b'B' {
-                entry[ATTRIBUTES] = IS_DIRECTORY;
-                entry[26..28].copy_from_slice(&u16::try_from(child).unwrap().to_le_bytes());
-            }
-        }
-        assert!(read(cyclic).unwrap_err().to_string().contains("too deep"));
+        let (at, _) = Volume::of(&good).unwrap().directories().unwrap()[0];
+        let own = at + ENTRY * 5;
+        assert_eq!(
+            cyclic[own], b'B',
+            "after two dots, two free entries and a long name"
+        );
+        cyclic[own + 11] = 0x10;
+        let (dot, file) = cyclic.split_at_mut(own);
+        file[26..28].copy_from_slice(&dot[at + 26..at + 28]);
+        assert!(read(&cyclic).unwrap_err().to_string().contains("too deep"));
     }
 }

@@ -118,7 +118,7 @@ fn efi(source: &dyn ReadAt, iso: &LiveIso) -> Result<Tree, ApplianceError> {
     let mut image = vec![0; usize::try_from(length).unwrap_or_default()];
     let read = source.read_exact_at(extent.lba.offset(), &mut image);
     read.map_err(failed)?;
-    let tree = fat::read(image).map_err(failed)?;
+    let tree = fat::read(&image).map_err(failed)?;
     let is_loader = |path: &String| {
         let path = path.to_ascii_uppercase();
         path.strip_prefix("EFI/BOOT/BOOT")
