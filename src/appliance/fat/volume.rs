@@ -187,29 +187,37 @@ impl<'a> Volume<'a> {
             if bytes.len() > self.image.len() {
                 return Err(invalid("a chain of clusters is a circle"));
             }
-            next = self
-                .next(cluster)
-                .ok_or_else(|| invalid("the FAT is cut off"))?;
+            next = self.next(cluster)?;
         }
         Ok(bytes)
     }
 
-    /// The cluster after this one, if it is not the last; `None`: it is behind the end of the image.
-    fn next(&self, cluster: u32) -> Option<Option<u32>> {
+    /// The cluster after this one, if it is not the last.
+    fn next(&self, cluster: u32) -> io::Result<Option<u32>> {
+        let last = match self.width {
+            Width::Twelve => 0xff8,
+            Width::Sixteen => 0xfff8,
+            Width::ThirtyTwo => 0x0fff_fff8,
+        };
+        let next = self.fat_entry(cluster);
+        let next = next.ok_or_else(|| invalid("the FAT is cut off"))?;
+        Ok((next < last).then_some(next))
+    }
+
+    fn fat_entry(&self, cluster: u32) -> Option<u32> {
         let n = usize::try_from(cluster).ok()?;
-        let (next, last) = match self.width {
+        Some(match self.width {
             Width::Twelve => {
                 let pair = le16(self.image, self.fat + n + n / 2)?;
-                let twelve = if n % 2 == 0 { pair & 0xfff } else { pair >> 4 };
-                (u32::from(twelve), 0xff8)
+                u32::from(if n.is_multiple_of(2) {
+                    pair & 0xfff
+                } else {
+                    pair >> 4
+                })
             }
-            Width::Sixteen => (u32::from(le16(self.image, self.fat + 2 * n)?), 0xfff8),
-            Width::ThirtyTwo => (
-                le32(self.image, self.fat + 4 * n)? & 0x0fff_ffff,
-                0x0fff_fff8,
-            ),
-        };
-        Some((next < last).then_some(next))
+            Width::Sixteen => u32::from(le16(self.image, self.fat + 2 * n)?),
+            Width::ThirtyTwo => le32(self.image, self.fat + 4 * n)? & 0x0fff_ffff,
+        })
     }
 }
 
