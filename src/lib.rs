@@ -11,13 +11,14 @@
 //! disk: find → plan (pure) → apply
 //! probe, remote, disk, site → cli::doctor → doctor::Facts → rows with cures
 //! templates/ + *.ign + site → ignition::Patch → iso::Region[] → live ISO per site
+//! live ISO + data directory → appliance → disk: one stick that boots
 //! seed.yaml → seed::{dnsmasq, partition, resources}; kubeconfig → cluster → facts.json → seed::preflight, events → seed::imaging; remote → seed::image; remote | store → seed::restore; cluster → install::Watch
 //! ```
 //!
 //! | layer | rooms | meaning |
 //! |---|---|---|
 //! | 6 | [`cli`], [`demo`] | may use everything |
-//! | 5 | [`ui`], [`fetch`], [`node`], [`doctor`] | stages (`ui` uses `progress` only) |
+//! | 5 | [`ui`], [`fetch`], [`node`], [`doctor`], [`appliance`] | stages (`ui` uses `progress` only) |
 //! | 4 | [`inventory`], [`iso`], [`site`], [`seed`], [`osimage`], [`install`] | derived artefacts |
 //! | 3 | [`config`], [`ignition`], [`remote`], [`store`], [`disk`], [`cluster`], [`objects`], [`probe`] | one mechanism or format each |
 //! | 2 | [`io`], [`exec`] | effects |
@@ -25,6 +26,7 @@
 //!
 //! A room imports only rooms of lower layers; `tests/layering.rs` checks it.
 
+pub mod appliance;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 fn layers() -> BTreeMap<&'static str, u8> {
     let rows: [(u8, &[&str]); 6] = [
         (6, &["cli", "demo"]),
-        (5, &["ui", "fetch", "node", "doctor"]),
+        (5, &["ui", "fetch", "node", "doctor", "appliance"]),
         (
             4,
             &["inventory", "iso", "site", "seed", "osimage", "install"],

@@ -1,6 +1,7 @@
 //! The command line: clap types, one file per verb group, exit codes. The only room that reads the environment and the clock
 //! and writes to stdout.
 
+mod appliance;
 mod assets;
 mod build;
 mod confirm;
@@ -73,6 +74,9 @@ enum Command {
     Disk(disk::Disk),
     /// Take openshift-install, the live ISO and oc out of a release, or from a mirror.
     Assets(Box<assets::Assets>),
+    /// One stick that boots the site's live ISO and carries its data partition.
+    #[command(after_help = appliance::HELP)]
+    Appliance(Box<appliance::Appliance>),
     /// On-cluster OS images: manifests, lint, build, decode, put on the data disk.
     #[command(subcommand)]
     Osimage(Box<osimage::Osimage>),
@@ -183,6 +187,7 @@ impl Command {
             Self::Node(verb) => verb.run(context),
             Self::Seed(verb) => verb.run(context),
             Self::Disk(verb) => verb.run(context),
+            Self::Appliance(args) => args.run(context),
             Self::Osimage(verb) => verb.run(context),
             Self::Install(verb) => verb.run(context),
             Self::Site(verb) => verb.run(context),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::device::Device;
 use super::error::DiskError;
+use super::plan::UNFINISHED;
 
 mod gpt;
 mod magic;
@@ -96,6 +97,11 @@ impl Partition {
     /// Where it ends (exclusive).
     pub fn end_bytes(&self) -> u64 {
         self.start_bytes.saturating_add(self.size_bytes)
+    }
+
+    /// Whether an earlier run was stopped before it was formatted; the next one takes its place.
+    pub fn is_unfinished(&self) -> bool {
+        self.label == UNFINISHED
     }
 }
 

@@ -4,6 +4,7 @@
 //! Selector ─ find ─→ Device ─ read ─→ Contents ─ plan ─→ Plan ─ apply ─→ Applied
 //!            sysfs, /proc      GPT, MBR, magics   pure       gptman, mkfs, fatfs
 //! image + Devices ─ WritePlan::new ─→ WritePlan ─ run ─→ WriteReport
+//! Contents + partitions, boot code ─ Front::new ─→ Front ─ run ─→ FrontReport
 //! ```
 //!
 //! Formats: GPT (UEFI 2.10 section 5), sysfs block ABI (`Documentation/ABI/stable/sysfs-block`), the superblock magics of libblkid.
@@ -21,6 +22,7 @@ mod apply;
 mod contents;
 mod device;
 mod error;
+mod front;
 mod kernel;
 mod mkfs;
 mod mount;
@@ -34,8 +36,10 @@ pub use apply::{Applied, Made, Populate, apply};
 pub use contents::{Contents, Gpt, Partition, Signature, Table, read};
 pub use device::{Device, DeviceKind, How, Selector, System, Use, find, list};
 pub use error::DiskError;
+pub use front::{CODE, Content, Front, FrontPartition, FrontReport};
 pub use mount::{Access, Mounted, Volume, volume};
 pub use plan::{NewPartition, Plan, plan, plan_reset};
+pub use populate::least_size;
 pub use reclaim::plan_remove;
 pub use request::{Filesystem, Label, Request};
 pub use write::{WriteOutcome, WritePlan, WriteReport};

@@ -95,7 +95,7 @@ pub fn plan(device: &Device, contents: &Contents, request: &Request) -> Result<P
         .partitions
         .iter()
         .cloned()
-        .partition(|p| p.label == UNFINISHED);
+        .partition(Partition::is_unfinished);
     refuse_taken(device, &keep, request)?;
     let size_bytes = request.size_mib * MIB;
     let start_bytes = place(&gpt, &keep, size_bytes).ok_or_else(|| DiskError::NoRoom {

@@ -18,6 +18,17 @@ const FAT_FILE_MAX: u64 = u32::MAX as u64;
 /// A file takes whole blocks, and an inode.
 const BLOCK: u64 = 4096;
 
+/// Allocation groups that mkfs.xfs makes up to 4 TiB.
+const XFS_GROUPS: u64 = 4;
+
+/// The least size in bytes of a partition that certainly takes what is in a directory.
+///
+/// # Errors
+/// The directory cannot be read, or has what the filesystem's maker cannot take.
+pub fn least_size(directory: &Path, filesystem: Filesystem) -> Result<u64, DiskError> {
+    Ok(Tree::walk(directory, filesystem)?.least())
+}
+
 /// A directory that was walked and fits a filesystem.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -65,6 +76,14 @@ impl Tree {
                 super::human(size)
             ),
         })
+    }
+
+    /// The least size of a partition that certainly takes it, in bytes: [`Tree::fits`] turned round, and for every allocation group of an
+    /// XFS as much as the largest file, which has to lie in one piece.
+    fn least(&self) -> u64 {
+        let largest = self.files().iter().map(|(_, size)| *size).max();
+        let needed = blocks(&self.entries) + XFS_GROUPS * largest.unwrap_or(0) + (64 << 20);
+        needed + needed / 48
     }
 
     /// Every file: its path in the tree, and its size. In the tree's order.

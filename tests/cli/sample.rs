@@ -26,7 +26,7 @@ fn sample() -> &'static Path {
     made.path()
 }
 
-fn data() -> PathBuf {
+pub(super) fn data() -> PathBuf {
     sample().join("out/data")
 }
 

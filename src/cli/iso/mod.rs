@@ -89,7 +89,7 @@ fn named(iso: &Path, error: IsoError) -> Failure {
 }
 
 /// Takes a change back that was cut off.
-fn recover(context: &Context, iso: &Path) -> Result<(), Failure> {
+pub(super) fn recover(context: &Context, iso: &Path) -> Result<(), Failure> {
     if write::recover(iso, &journal(iso))? {
         context.say(&format!(
             "{}: an interrupted change was taken back",

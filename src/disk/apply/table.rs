@@ -45,7 +45,7 @@ pub(super) fn stage<D: Read + Seek>(
 }
 
 /// Writes a staged table, backup and protective MBR included; the caller syncs.
-pub(super) fn write<D: Read + Write + Seek>(
+pub(in crate::disk) fn write<D: Read + Write + Seek>(
     disk: &mut D,
     table: &mut GPT,
 ) -> Result<(), gptman::Error> {
@@ -144,7 +144,7 @@ fn protect<D: Read + Write + Seek>(disk: &mut D, sector: u64) -> io::Result<()> 
 }
 
 /// Compares the disk, as the `gpt` crate reads it, with what gptman wrote. `None`: they agree.
-pub(super) fn differs<D: Read + Write + Seek + std::fmt::Debug>(
+pub(in crate::disk) fn differs<D: Read + Write + Seek + std::fmt::Debug>(
     disk: &mut D,
     written: &GPT,
 ) -> Option<String> {

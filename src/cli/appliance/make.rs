@@ -1,0 +1,188 @@
+//! Does what the plan says: the data partition, its data, what boots.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use super::Appliance;
+use super::plan::{Data, Plan, Target};
+use crate::appliance::{Layout, Live};
+use crate::cli::context::{Context, block_on, on_interrupt};
+use crate::cli::execute;
+use crate::cli::exit::{Exit, Failure};
+use crate::disk::{self, FrontReport, Populate, Request, Selector, System};
+use crate::io::atomic::sync_dir;
+use crate::progress::Reporter;
+use crate::ui::format;
+
+type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// What was done.
+#[derive(Debug)]
+pub(super) struct Made {
+    front: FrontReport,
+    elapsed: Duration,
+}
+
+/// Does it; Ctrl-C leaves what the next run goes on from.
+pub(super) fn run(
+    flags: &Appliance,
+    context: &Context,
+    live: &Live,
+    plan: &Plan,
+) -> Result<Made, Failure> {
+    let begun = Instant::now();
+    let front = match &plan.target {
+        Target::File(path) => file(flags, context, (live, plan), path)?,
+        Target::Disk(device) => {
+            if let Data::Make(data) = &plan.data {
+                disk::apply(data, Populate::Empty, context.reporter.as_ref())?;
+            }
+            copy(flags, context, &device.path)?;
+            let job = Front::new(live, plan, &device.path);
+            let again = "run the same command again to go on; what is there is kept";
+            stoppable(context, again, |reporter, stop| job.write(reporter, stop))?
+        }
+    };
+    Ok(Made {
+        front,
+        elapsed: begun.elapsed(),
+    })
+}
+
+/// As `precache copy` does it.
+fn copy(flags: &Appliance, context: &Context, disk: &Path) -> Result<(), Failure> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let words = [
+        "snoforge",
+        "precache",
+        "copy",
+        "--label",
+        &flags.label,
+        "--",
+    ]
+    .map(str::to_owned);
+    let places = [text(&flags.folder), text(disk)];
+    execute(words.into_iter().chain(places), &context.nested())
+}
+
+/// Gone when dropped, unless it got its name.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_file(&self.0);
+    }
+}
+
+fn file(
+    flags: &Appliance,
+    context: &Context,
+    (live, plan): (&Live, &Plan),
+    path: &Path,
+) -> Result<FrontReport, Failure> {
+    // What a killed run left of it goes.
+    let partial = Partial(path.with_added_extension("partial"));
+    let image = fs_err::File::create(&partial.0)?;
+    image.set_len(plan.layout.disk_bytes(plan.data_bytes()))?;
+    drop(image);
+    let request = Request {
+        wipe: true,
+        ..plan.request.clone()
+    };
+    let front = Front::new(live, plan, &partial.0);
+    let folder = &flags.folder;
+    let again = "nothing is left of it; run the same command again";
+    let report = stoppable(context, again, |reporter, stop| {
+        let device = disk::find(&System::host(), &Selector::Path(front.path.clone()))?;
+        let data = disk::plan(&device, &disk::read(&device)?, &request)?;
+        disk::apply(&data, Populate::From(folder), reporter)?;
+        front.write(reporter, stop)
+    })?;
+    fs_err::File::open(&partial.0)?.sync_all()?;
+    fs_err::rename(&partial.0, path)?;
+    std::mem::forget(partial);
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    sync_dir(parent.unwrap_or(Path::new(".")))?;
+    Ok(report)
+}
+
+/// What boots, in front of a data partition that is there.
+struct Front<'a> {
+    live: &'a Live,
+    layout: &'a Layout,
+    path: PathBuf,
+}
+
+impl<'a> Front<'a> {
+    fn new(live: &'a Live, plan: &'a Plan, path: &Path) -> Self {
+        Self {
+            live,
+            layout: &plan.layout,
+            path: path.to_owned(),
+        }
+    }
+
+    fn write(&self, reporter: &dyn Reporter, stop: Stop<'_>) -> Result<FrontReport, Failure> {
+        let device = disk::find(&System::host(), &Selector::Path(self.path.clone()))?;
+        let contents = disk::read(&device)?;
+        let front = self.layout.front(self.live, &device, &contents)?;
+        Ok(front.run(reporter, stop)?)
+    }
+}
+
+/// Runs blocking work that Ctrl-C stops; what it returns then counts as interrupted.
+fn stoppable(
+    context: &Context,
+    again: &str,
+    work: impl FnOnce(&dyn Reporter, Stop<'_>) -> Result<FrontReport, Failure> + Send,
+) -> Result<FrontReport, Failure> {
+    let reporter = Arc::clone(&context.reporter);
+    block_on(async {
+        let cancel = on_interrupt();
+        let stop = || cancel.is_cancelled();
+        // On this thread: the signals are waited for on the runtime's own.
+        let done = tokio::task::block_in_place(|| work(reporter.as_ref(), &stop));
+        let whole = done.as_ref().is_ok_and(|report| report.done);
+        if cancel.is_cancelled() && !whole {
+            return Err(Failure::new(Exit::Interrupted, "interrupted").hint(again));
+        }
+        done
+    })
+}
+
+impl Made {
+    pub(super) fn text(&self, plan: &Plan) -> String {
+        let front = &self.front;
+        let out = match &plan.target {
+            Target::File(path) => path.display(),
+            Target::Disk(device) => device.path.display(),
+        };
+        let state = if front.written_bytes == 0 {
+            "was complete, read back"
+        } else {
+            "complete, read back"
+        };
+        let written = format::bytes(front.written_bytes);
+        let time = format::duration(self.elapsed);
+        let iso = front.digests.get(1).map(|d| format!("\nISO {d}"));
+        format!(
+            "{out}: {state}; {written} of boot partitions written, in {time}{}",
+            iso.unwrap_or_default()
+        )
+    }
+}
+
+impl Serialize for Made {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let front = &self.front;
+        json!({
+            "keptBytes": front.kept_bytes, "writtenBytes": front.written_bytes, "espDigest": front.digests.first(),
+            "isoDigest": front.digests.get(1), "seconds": self.elapsed.as_secs_f64(),
+        })
+        .serialize(serializer)
+    }
+}
