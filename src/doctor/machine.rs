@@ -1,4 +1,4 @@
-//! The machine: programs, rights, disks, room, clock, certificates in files.
+//! The machine: programs, rights, disks, room, clock.
 
 use super::{Fault, Outcome, Row, moment};
 
@@ -323,7 +323,7 @@ pub fn clock(clock: &Clock) -> Row {
 }
 
 /// `2 d 3 h`, `7 min`, `12 s`.
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let (d, h, m, s) = (
         seconds / 86_400,
         seconds / 3600 % 24,
@@ -336,79 +336,4 @@ fn span(seconds: u64) -> String {
         (0, h, m) => format!("{h} h {m} min"),
         (d, h, _) => format!("{d} d {h} h"),
     }
-}
-
-/// A file of certificates for TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
-    /// The file.
-    pub path: String,
-    /// Subject and end of each certificate in it, or why it is none.
-    pub found: Result<Vec<(String, i64)>, String>,
-}
-
-/// One row each, at the moment `now`.
-pub fn authorities(files: &[Authority], now: i64) -> Vec<Row> {
-    let row = |file: &Authority| {
-        let failed = |message: String, cure| {
-            Row::new(Outcome::Fail, "ca", &file.path, Fault::new(message, cure))
-        };
-        let found = match &file.found {
-            Ok(found) => found,
-            Err(reason) => {
-                let cure = "the directory holds *.crt for CAs and *.cert with *.key for the client, all PEM";
-                return failed(reason.clone(), cure);
-            }
-        };
-        let expired = found.iter().find(|(_, end)| *end < now);
-        if let Some((subject, end)) = expired {
-            let message = format!("`{subject}` expired at {}", moment(*end));
-            return failed(
-                message,
-                "get the new certificate from whoever runs the registry",
-            );
-        }
-        let names: Vec<String> = found
-            .iter()
-            .map(|(subject, end)| format!("`{subject}` until {}", moment(*end)))
-            .collect();
-        Row::pass("ca", &file.path, names.join(", "))
-    };
-    files.iter().map(row).collect()
-}
-
-/// An Ignition config and the first of its certificates to expire.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificates {
-    /// The file.
-    pub path: String,
-    /// Subject and end, when it has any.
-    pub first: Option<(String, i64)>,
-}
-
-/// One row each, at the moment `now`.
-pub fn certificates(configs: &[Certificates], now: i64) -> Vec<Row> {
-    const CURE: &str =
-        "make the config again, or `snoforge ignition certs FILE --extend 365d -o FILE`";
-    const DAY: i64 = 86_400;
-    let row = |config: &Certificates| {
-        let Some((subject, end)) = &config.first else {
-            return Row::pass("ignition", &config.path, "it has no certificates that end");
-        };
-        let at = moment(*end);
-        let judged = |outcome, message: String| {
-            Row::new(outcome, "ignition", &config.path, Fault::new(message, CURE))
-        };
-        if *end < now {
-            return judged(Outcome::Fail, format!("`{subject}` expired at {at}"));
-        }
-        if end - now < DAY {
-            let left = span((end - now).unsigned_abs());
-            let message =
-                format!("to be used within {left}, before {at}: then `{subject}` expires");
-            return judged(Outcome::Warning, message);
-        }
-        Row::pass("ignition", &config.path, format!("to be used before {at}"))
-    };
-    configs.iter().map(row).collect()
 }

@@ -7,6 +7,7 @@
 //! Nothing is asked here, and no clock is read: facts are plain data. A rule fails a row only when the main job (inventory, download,
 //! data disks, boot media) would end there; what is not needed for it is a warning at most, and what could not be asked is unknown.
 
+mod certificates;
 mod machine;
 mod network;
 mod site;
@@ -14,9 +15,9 @@ mod site;
 use serde::Serialize;
 
 pub use crate::objects::Outcome;
+pub use certificates::{Authority, Certificates, authorities, certificates};
 pub use machine::{
-    Authority, Certificates, Clock, Disk, Filesystem, Place, Role, Tool, User, authorities,
-    certificates, clock, disks, places, tools, user,
+    Clock, Disk, Filesystem, Place, Role, Tool, User, clock, disks, places, tools, user,
 };
 pub use network::{
     Login, Met, Proxy, Service, Source, State, Verdict, logins, proxy, registries, services,

@@ -315,7 +315,10 @@ fn a_job_is_asked_for_what_it_needs() {
     has(&out, "space", "fail mapping.txt (data)", "is no directory");
     let text = run(home, &["doctor", "-f", "factory.yaml", "--offline"]).expect(4);
     assert!(
-        text.stdout.contains("To do:") && text.stdout.contains("not asked: --offline"),
+        text.stdout.contains("To do:")
+            && text
+                .stdout
+                .contains("not asked: --offline; no login is known for it"),
         "{}",
         text.stdout
     );

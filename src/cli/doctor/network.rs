@@ -31,6 +31,8 @@ pub(super) struct Job {
     /// URL, what for, needed.
     servers: Vec<(String, &'static str, bool)>,
     proxies: Proxies,
+    /// Whether everything is downloaded.
+    complete: bool,
 }
 
 impl Job {
@@ -51,6 +53,7 @@ impl Job {
             images: needs.map_or_else(usual_images, |needs| needs.images.clone()),
             servers: servers(needs),
             proxies: Proxies::from_environment(),
+            complete: needs.is_some_and(|needs| needs.missing.is_some() && needs.images.is_empty()),
         }
     }
 
@@ -62,11 +65,8 @@ impl Job {
         };
         let untried = |_: &str| Verdict::Unknown("--offline".to_owned());
         let mut rows = logins(client, &BTreeMap::new(), untried);
-        let not_asked = Row {
-            outcome: Outcome::Unknown,
-            ..Row::pass("registry", "all", "not asked: --offline")
-        };
-        rows.push(not_asked);
+        let images = self.images.iter().map(|(image, _)| image);
+        rows.extend(images.map(|image| untried_registry(client, image)));
         rows
     }
 
@@ -102,6 +102,9 @@ impl Job {
             met.push(source);
         }
         let mut rows = doctor::registries(&met);
+        if self.complete {
+            rows.push(Row::pass("registry", "all", "nothing is left to download"));
+        }
         let other = |key: &str| {
             let untold = || Verdict::Unknown("the key names no registry".to_owned());
             others.get(key).cloned().unwrap_or_else(untold)
@@ -303,6 +306,20 @@ fn servers(needs: Option<&Needs>) -> Vec<(String, &'static str, bool)> {
     let files = needs.into_iter().flat_map(|needs| &needs.files);
     all.extend(files.map(|url| (url.to_string(), "`rootfsUrl`", true)));
     all
+}
+
+/// A registry that is not asked: whether a login is known for it.
+fn untried_registry(client: &Client, image: &Reference) -> Row {
+    let name = format!("{}/{}", image.registry(), image.repository());
+    let message = match client.credential_source(image) {
+        Ok(Some(source)) => format!("not asked: --offline; its login would be `{}`", source.key),
+        Ok(None) => "not asked: --offline; no login is known for it".to_owned(),
+        Err(error) => return Row::new(Outcome::Fail, "registry", name, said(error)),
+    };
+    Row {
+        outcome: Outcome::Unknown,
+        ..Row::pass("registry", name, message)
+    }
 }
 
 /// A row per entry; those that images went by have their verdict in `known`, for others `other` tells.
