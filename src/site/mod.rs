@@ -10,6 +10,7 @@
 //! every live ISO since RHCOS 4.6 runs: `rd.neednet=1 ip=IP::GW:NETMASK:HOST:IF:none[:DNS1[:DNS2]]`, IPv6 in brackets, and
 //! `vlan=`, `bond=`, `ifname=`, `nameserver=` where they are needed (`cli.md`, `live-iso.md` section 3). [`keyfiles`] says the
 //! same as `NetworkManager` connection profiles. [`lint()`] judges such arguments when somebody else wrote them.
+//! [`install_config`] says of the same site what the installer wants to know.
 //!
 //! Not here: DHCP (then there is nothing to say), the characters that a boot loader would mangle and the size of the karg area
 //! ([`crate::iso`]), writing the host name and the time servers into the installed system ([`crate::ignition`]).

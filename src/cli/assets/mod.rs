@@ -3,6 +3,7 @@
 mod desk;
 mod mirror;
 mod payload;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

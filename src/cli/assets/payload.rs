@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::desk::{Desk, Entry};
+use super::verdict::{check_iso, judge, unstamped};
 use super::{Asset, Done, phase};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
@@ -15,7 +16,7 @@ use crate::inventory::{
     InventoryError, Mark, Offline, Payload, Services, SignatureCheck, WantedFile, read_release,
     stamp, take_files,
 };
-use crate::oci::{Digest, ImageSource, Reference, SourceErrorKind};
+use crate::oci::{ImageSource, Reference, SourceErrorKind};
 use crate::store::Store;
 
 /// A release, and where its images are.
@@ -342,53 +343,6 @@ impl Release {
         Failure::new(Exit::Unsupported, message)
             .hint("releases before 4.11 have no live ISO in them: take it with --from-mirror")
     }
-}
-
-/// A program without a place for its release would install another one.
-fn judge(
-    context: &Context,
-    (image, path): (&Reference, &str),
-    missing: &[Mark],
-) -> Result<(), Failure> {
-    for mark in missing {
-        match mark {
-            Mark::Image(_) => {
-                return Err(
-                    unstamped(image, path, "it has no place for the name of its release")
-                        .hint("it would install another release; take it with --from-mirror"),
-                );
-            }
-            Mark::Version(version) => context.warn(&format!(
-                "{image}:/{path} has no place for its version: it will not call itself {version}"
-            )),
-            // Only newer installers have it.
-            Mark::Architecture(_) => (),
-        }
-    }
-    Ok(())
-}
-
-fn unstamped(image: &Reference, path: &str, reason: &str) -> Failure {
-    Failure::new(
-        Exit::Verification,
-        format!("{image}:/{path} cannot be made the one of its release: {reason}"),
-    )
-}
-
-/// The checksum that was made with the image: hex, perhaps with a name behind it.
-fn check_iso(text: &str, found: &Digest, image: &Reference) -> Result<(), Failure> {
-    let expected = text.split_whitespace().next().unwrap_or_default();
-    if expected == found.hex() {
-        return Ok(());
-    }
-    let expected: String = expected.chars().take(64).collect();
-    Err(Failure::new(
-        Exit::Verification,
-        format!(
-            "the live ISO in {image} has SHA-256 {}, its own checksum file says {expected:?}",
-            found.hex()
-        ),
-    ))
 }
 
 /// An image that the data directory lacks.

@@ -11,6 +11,7 @@
 //! installer works and is removed with it, and in nothing that is printed.
 
 mod cluster;
+mod flags;
 mod installer;
 
 use std::path::{Path, PathBuf};
@@ -29,12 +30,13 @@ use crate::cli::precache::finish;
 use crate::config::Finding;
 use crate::io::atomic;
 use crate::progress::Event;
-use crate::site::install_config::{self, Cidr, Options, Secrets, render};
+use crate::site::install_config::{self, Secrets, render};
 use crate::site::list::{self, Listed};
 use crate::site::{Field, Request, Site};
 use crate::ui::table;
 
 use cluster::{Job, Made};
+use flags::ClusterFlags;
 use installer::Installer;
 
 pub(in crate::cli) use cluster::IGNITION;
@@ -99,52 +101,6 @@ pub(crate) struct Create {
     /// Check everything that can be checked without the installer, and stop.
     #[arg(long)]
     dry_run: bool,
-}
-
-/// What becomes the same in every cluster.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Cluster")]
-struct ClusterFlags {
-    /// Network of the machine, when it is not told by a static address; one per address family.
-    #[arg(long, value_name = "CIDR")]
-    machine_network: Vec<Cidr>,
-    /// Network of the pods; one per address family. Default: 10.128.0.0/14, `fd01::/48`.
-    #[arg(long, value_name = "CIDR")]
-    cluster_network: Vec<Cidr>,
-    /// Network of the services; one per address family. Default: 172.30.0.0/16, `fd02::/112`.
-    #[arg(long, value_name = "CIDR")]
-    service_network: Vec<Cidr>,
-    /// Network plugin.
-    #[arg(long, value_name = "TYPE", default_value = "OVNKubernetes")]
-    network_type: String,
-    /// Architecture of the machines (amd64, arm64, ppc64le, s390x).
-    #[arg(long, value_name = "ARCH", default_value = "amd64")]
-    arch: String,
-    /// Validated cryptography only.
-    #[arg(long)]
-    fips: bool,
-    /// PEM certificates that the machines trust, a registry's CA for one.
-    #[arg(long, value_name = "FILE")]
-    additional_trust_bundle: Option<PathBuf>,
-}
-
-impl ClusterFlags {
-    fn options(&self) -> Result<Options, Failure> {
-        let bundle = self.additional_trust_bundle.as_deref();
-        let bundle = bundle.map(|path| -> Result<String, Failure> {
-            let text = text(path)?;
-            install_config::trust_bundle(&text).map_err(|e| at(path, e))
-        });
-        Ok(Options {
-            network_type: self.network_type.clone(),
-            machine_networks: self.machine_network.clone(),
-            cluster_networks: self.cluster_network.clone(),
-            service_networks: self.service_network.clone(),
-            architecture: self.arch.clone(),
-            fips: self.fips,
-            trust_bundle: bundle.transpose()?,
-        })
-    }
 }
 
 impl Create {
