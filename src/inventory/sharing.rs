@@ -86,7 +86,9 @@ impl Sharing {
         let used = used(inventory, &member);
 
         let mut sums = Sums::new(member.len(), names.len());
-        used.values().for_each(|blob| sums.count(blob));
+        for blob in used.values() {
+            sums.count(blob);
+        }
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by_key(|g| (std::cmp::Reverse(sums.pair(*g, *g)), *g));
         let groups = order.iter().map(|g| {

@@ -74,8 +74,8 @@ mod tests {
                 255
             }
         };
-        let size = side * scale;
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(size, size, pixel);
+        let width = side * scale;
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, width, pixel);
         let grids = image.detect_grids();
         assert_eq!(grids.len(), 1, "one code");
         grids[0].decode().unwrap().1

@@ -1,68 +1,22 @@
 //! The page as a whole.
 
 use super::*;
-use crate::ui::record::Session;
+use crate::ui::record::{Mark, MarkKind, Session};
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=y>&\u{202e}";
 
+fn text() -> String {
+    HOSTILE.to_owned()
+}
+
 fn hostile() -> Page {
-    let text = || HOSTILE.to_owned();
-    let image = |own| Image {
-        name: text(),
-        source: text(),
-        stages: text(),
-        whole: own + 5,
-        own,
-    };
-    let group = Group {
-        name: text(),
-        images: vec![image(1 << 30), image(1 << 20)],
-        needs: 2 << 30,
-        within: 3 << 20,
-    };
-    let session = Session {
-        start: text(),
-        millis: 1000,
-        bytes: vec![7, 0, 9, 1],
-        images: vec![0, 0, 1, 1],
-        images_total: 1,
-        marks: vec![crate::ui::record::Mark {
-            at: 3,
-            kind: crate::ui::record::MarkKind::Failed,
-            text: text(),
-        }],
-        ..Session::default()
-    };
     Page {
         title: text(),
         made: text(),
         tool: text(),
         complete: false,
-        inventory: Some(Inventory {
-            digest: text(),
-            images: 2,
-            blobs: 9,
-            unique_bytes: 3 << 30,
-            disk_bytes: 4 << 30,
-            releases: vec![Release {
-                name: text(),
-                payload: text(),
-            }],
-            stages: vec![(text(), 1, 1)],
-            contents: Some(Contents {
-                groups: vec![group.clone(), group],
-                between: 1 << 20,
-                pairs: vec![vec![1, 2], vec![2, 1]],
-                layers: vec![Layer {
-                    digest: text(),
-                    size: 1,
-                    saved: 2,
-                    images: vec![text(), text(), text()],
-                }],
-                saved: 5,
-            }),
-        }),
-        sessions: vec![(None, session)],
+        inventory: Some(inventory()),
+        sessions: vec![(None, session())],
         checks: vec![Check {
             what: text(),
             result: Verdict::Bad,
@@ -79,21 +33,85 @@ fn hostile() -> Page {
             read_back: true,
             current: true,
         }],
-        machines: vec![Machine {
-            hostname: text(),
-            interface: Some(text()),
-            mac: Some(text()),
-            addresses: vec![text()],
-            gateways: vec![text()],
-            nameservers: vec![text()],
-            ntp: vec![text()],
-            installation_disk: Some(text()),
-            iso: text(),
-            sha256: Some(text()),
-            use_before: Some(text()),
-            expired: true,
-            ..Machine::default()
-        }],
+        machines: vec![machine()],
+    }
+}
+
+fn inventory() -> Inventory {
+    let image = |own| Image {
+        name: text(),
+        source: text(),
+        stages: text(),
+        whole: own + 5,
+        own,
+    };
+    let group = Group {
+        name: text(),
+        images: vec![image(1 << 30), image(1 << 20)],
+        needs: 2 << 30,
+        within: 3 << 20,
+    };
+    let layer = Layer {
+        digest: text(),
+        size: 1,
+        saved: 2,
+        images: vec![text(), text(), text()],
+    };
+    let contents = Contents {
+        groups: vec![group.clone(), group],
+        between: 1 << 20,
+        pairs: vec![vec![1, 2], vec![2, 1]],
+        layers: vec![layer],
+        saved: 5,
+    };
+    let release = Release {
+        name: text(),
+        payload: text(),
+    };
+    Inventory {
+        digest: text(),
+        images: 2,
+        blobs: 9,
+        unique_bytes: 3 << 30,
+        disk_bytes: 4 << 30,
+        releases: vec![release],
+        stages: vec![(text(), 1, 1)],
+        contents: Some(contents),
+    }
+}
+
+fn session() -> Session {
+    let mark = Mark {
+        at: 3,
+        kind: MarkKind::Failed,
+        text: text(),
+    };
+    Session {
+        start: text(),
+        millis: 1000,
+        bytes: vec![7, 0, 9, 1],
+        images: vec![0, 0, 1, 1],
+        images_total: 1,
+        marks: vec![mark],
+        ..Session::default()
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        hostname: text(),
+        interface: Some(text()),
+        mac: Some(text()),
+        addresses: vec![text()],
+        gateways: vec![text()],
+        nameservers: vec![text()],
+        ntp: vec![text()],
+        installation_disk: Some(text()),
+        iso: text(),
+        sha256: Some(text()),
+        use_before: Some(text()),
+        expired: true,
+        ..Machine::default()
     }
 }
 

@@ -321,9 +321,9 @@ mod tests {
         };
         let places = squarify(&sizes, area);
         // The example of the paper: the first row has two tiles of six, stacked.
-        let round = |r: &Rect| [r.x, r.y, r.w, r.h].map(|n| (n * 10.0).round() / 10.0);
-        assert_eq!(round(&places[0]), [10.0, 20.0, 300.0, 200.0]);
-        assert_eq!(round(&places[1]), [10.0, 220.0, 300.0, 200.0]);
+        let shown = |r: &Rect| [r.x, r.y, r.w, r.h].map(|n| Px(n).to_string());
+        assert_eq!(shown(&places[0]), ["10", "20", "300", "200"]);
+        assert_eq!(shown(&places[1]), ["10", "220", "300", "200"]);
         for (size, place) in sizes.iter().zip(&places) {
             assert!((place.w * place.h - size * 10_000.0).abs() < 1e-6);
             assert!(place.x >= 10.0 && place.x + place.w <= 610.0 + 1e-9);
