@@ -68,10 +68,6 @@ pub(crate) struct Create {
     /// Public SSH key for the user `core`.
     #[arg(long, value_name = "FILE")]
     ssh_key: PathBuf,
-    #[command(flatten)]
-    network: iso::build::NetworkFlags,
-    #[command(flatten)]
-    cluster_flags: ClusterFlags,
     /// The `openshift-install` to run. Default: the one of -f, else the one in the PATH.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["folder", "config_only"])]
     installer: Option<PathBuf>,
@@ -101,6 +97,10 @@ pub(crate) struct Create {
     /// Check everything that can be checked without the installer, and stop.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    network: iso::build::NetworkFlags,
+    #[command(flatten)]
+    cluster_flags: ClusterFlags,
 }
 
 impl Create {
