@@ -193,6 +193,23 @@ fn the_same_again_makes_nothing_and_other_inputs_are_told() {
 }
 
 #[test]
+fn certificates_live_as_long_as_asked() {
+    let Some(desk) = Desk::new() else { return };
+    let made = desk.one("", &["--extend", "365d"]).expect(0).json();
+    let ends: jiff::Timestamp = made["sites"][0]["useBefore"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let days = ends.duration_since(jiff::Timestamp::now()).as_hours() / 24;
+    assert!((364..=365).contains(&days), "{days}");
+    let again = desk.one("", &["--extend", "365d"]).expect(0).json();
+    assert_eq!(again["sites"][0]["kept"], true);
+    // A config for a day is another one.
+    desk.one("", &[]).expect(2);
+}
+
+#[test]
 fn every_site_becomes_a_cluster_and_then_a_medium() {
     let Some(desk) = Desk::new() else { return };
     let list = "hostname,interface,ip,gateway,installation-disk,ignition\n\

@@ -32,25 +32,38 @@ pub(crate) struct Certs {
 
 impl Certs {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let (_, mut config) = load(&self.file)?;
         let now = context::today();
         let (Some(duration), Some(out)) = (self.extend, &self.out) else {
+            let (_, config) = load(&self.file)?;
             let survey = certs::survey(&config);
             warn(context, &self.file, &survey, now);
             let document = document(&self.file, &survey, now);
             return context.result(&document, || printable(&listing(&survey, now)));
         };
-        let done = certs::extend(&mut config, context::clock(), duration)
-            .map_err(|e| refused(&self.file, &e))?;
-        // It holds private keys.
-        atomic::write_private(out, &config.render())
-            .map_err(|e| Failure::new(Exit::Io, format!("cannot write {e}")))?;
+        let done = extended_file((&self.file, out), duration)?;
         warn(context, out, &done.survey, now);
         let mut document = document(out, &done.survey, now);
         document.insert("extended".to_owned(), json!(done.extended));
         document.insert("left".to_owned(), json!(done.left));
         context.result(&document, || printable(&changes(out, &done, now)))
     }
+}
+
+/// Writes a config with certificates that live so long.
+///
+/// # Errors
+/// The file is none, has certificates that cannot be signed again, or cannot be written.
+pub(super) fn extended_file(
+    (file, out): (&Path, &Path),
+    duration: SignedDuration,
+) -> Result<Extension, Failure> {
+    let (_, mut config) = load(file)?;
+    let done = certs::extend(&mut config, context::clock(), duration);
+    let done = done.map_err(|e| refused(file, &e))?;
+    // It holds private keys.
+    atomic::write_private(out, &config.render())
+        .map_err(|e| Failure::new(Exit::Io, format!("cannot write {e}")))?;
+    Ok(done)
 }
 
 fn refused(file: &Path, error: &certs::Error) -> Failure {

@@ -130,7 +130,7 @@ use Section::{Disk, Download, Install, Iso, Rates, Release};
 
 /// All fields.
 #[rustfmt::skip]
-pub const FIELDS: [Field; 76] = [
+pub const FIELDS: [Field; 77] = [
     field(Release, ("version", "release"), Version, "OpenShift release."),
     list(Release, ("arch", "arch"), Choice(&["amd64", "arm64", "ppc64le", "s390x", "multi"]), "Architectures; without it the image set's, else amd64."),
     field(Release, ("allArch", "all-arch"), Switch, "Take every architecture of each image."),
@@ -178,6 +178,7 @@ pub const FIELDS: [Field; 76] = [
     field(Install, ("arch", "arch"), Choice(&["amd64", "arm64", "ppc64le", "s390x"]), "Architecture of the machines; amd64 when it is not said."),
     field(Install, ("fips", "fips"), Switch, "Validated cryptography only."),
     field(Install, ("additionalTrustBundle", "additional-trust-bundle"), Path, "PEM certificates that the machines trust."),
+    field(Install, ("extend", "extend"), Text, "How long the certificates shall live at least: 365d, 12w, 48h; 24 hours when it is not said."),
     field(Install, ("parallel", "parallel"), Whole { min: 1, max: 64 }, "Installers at work at once."),
     field(Install, ("force", "force"), Switch, "Replace configs of other inputs, and those that have expired."),
 

@@ -3,12 +3,13 @@
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::installer::Installer;
 use crate::cli::context::{self, Context};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::ignition::certs::extended_file;
 use crate::cli::ignition::load;
 use crate::ignition::certs;
 use crate::ignition::lint::{self, Severity};
@@ -54,7 +55,7 @@ pub(super) struct Made {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Record {
     format: u32,
-    /// Of the install config and what the installer says it is.
+    /// Of the install config, what the installer says it is, and how long the certificates shall live.
     inputs: Digest,
     installer: String,
     ignition: Digest,
@@ -75,9 +76,14 @@ impl Job<'_> {
         &self,
         context: &Context,
         installer: &Installer<'_>,
-        force: bool,
+        (force, extend): (bool, Option<SignedDuration>),
     ) -> Result<Made, Failure> {
-        let inputs = format!("{}\n{}", installer.version(), self.config.expose());
+        let extended = extend.map_or_else(String::new, |extend| format!("\n{extend}"));
+        let inputs = format!(
+            "{}\n{}{extended}",
+            installer.version(),
+            self.config.expose()
+        );
         let inputs = Digest::of(inputs.as_bytes());
         let path = self.dir.join(IGNITION);
         if path.exists() && !force {
@@ -95,7 +101,11 @@ impl Job<'_> {
         let config = work.path().join("install-config.yaml");
         atomic::write_private(&config, self.config.expose().as_bytes())?;
         installer.run(context, &self.name(), work.path())?;
-        let (bytes, use_before) = checked(&work.path().join(IGNITION))?;
+        let made = work.path().join(IGNITION);
+        if let Some(extend) = extend {
+            extended_file((&made, &made), extend)?;
+        }
+        let (bytes, use_before) = checked(&made)?;
         self.keep(work.path())?;
         atomic::write_private(&path, &bytes)?;
         let record = Record {

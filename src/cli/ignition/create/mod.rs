@@ -17,6 +17,7 @@ mod installer;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jiff::SignedDuration;
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -27,6 +28,7 @@ use crate::cli::exit::{Categorised, Exit, Failure, unreadable};
 use crate::cli::imageset::check::{findings_failure, told};
 use crate::cli::iso;
 use crate::cli::precache::finish;
+use crate::cli::values;
 use crate::config::Finding;
 use crate::io::atomic;
 use crate::progress::Event;
@@ -91,6 +93,9 @@ pub(crate) struct Create {
     /// Write install-config.yaml, which holds the pull secret, and stop.
     #[arg(long)]
     config_only: bool,
+    /// Sign certificates that expire sooner than this again, as `ignition certs --extend`: 365d, 12w, 48h.
+    #[arg(long, value_name = "DURATION", value_parser = values::lifetime, conflicts_with = "config_only")]
+    extend: Option<SignedDuration>,
     /// Replace a config that is there.
     #[arg(long)]
     force: bool,
@@ -239,7 +244,7 @@ impl Create {
                 name: &name,
                 size: None,
             });
-            let made = job.make(context, installer, self.force);
+            let made = job.make(context, installer, (self.force, self.extend));
             match &made {
                 Ok(_) => report(Event::Finished { id }),
                 Err(failure) => report(Event::Failed {
