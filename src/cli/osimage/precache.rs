@@ -194,7 +194,7 @@ impl Precache {
         (old, client): (Option<Inventory>, Arc<Client>),
     ) -> Result<Plan, Failure> {
         let source: Arc<dyn ImageSource> = match Store::open(&self.folder) {
-            Ok(store) => Arc::new(Cached::looking(store, client)),
+            Ok(store) => Arc::new(Cached::new(store, client)),
             Err(_) => client,
         };
         let old = old.unwrap_or_else(empty);

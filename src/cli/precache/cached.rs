@@ -1,22 +1,32 @@
-//! Manifests from the data directory where it has them, from the registry otherwise and then into the data directory: what
-//! resolving needs anyway is not fetched a second time by the download.
+//! Manifests from the data directory where it has them, else from the registry, once: what resolving needs anyway is not fetched a
+//! second time by the download. Nothing is written: resolving reads manifests that the disk does not need, a catalog's for one.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::oci::{
-    BlobRequest, BlobStream, Descriptor, ImageSource, RawManifest, Reference, SourceError,
-    SourceErrorKind,
+    BlobRequest, BlobStream, Descriptor, Digest, ImageSource, RawManifest, Reference, SourceError,
 };
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+
+/// What is kept in memory at most. The manifests of a release and its operators are some MB; a registry may send 4 MiB for each.
+const MAX_KEPT_BYTES: u64 = 64 << 20;
 
 /// A registry with a store in front of it.
 #[derive(Debug)]
 pub(in crate::cli) struct Cached<S> {
     store: Store,
     upstream: Arc<S>,
-    keep: bool,
+    fetched: Mutex<Fetched>,
+}
+
+/// Manifests of this run.
+#[derive(Debug, Default)]
+struct Fetched {
+    manifests: BTreeMap<Digest, RawManifest>,
+    bytes: u64,
 }
 
 impl<S: ImageSource> Cached<S> {
@@ -25,36 +35,34 @@ impl<S: ImageSource> Cached<S> {
         Self {
             store,
             upstream,
-            keep: true,
+            fetched: Mutex::default(),
         }
     }
 
-    /// The same, for a plan: nothing is written.
-    pub(in crate::cli) fn looking(store: Store, upstream: Arc<S>) -> Self {
-        Self {
-            keep: false,
-            ..Self::new(store, upstream)
+    /// What is here, in memory or on the disk. What cannot be read is fetched, whatever the reason.
+    async fn known(&self, digest: &Digest) -> Option<RawManifest> {
+        let fetched = || self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = fetched().manifests.get(digest).cloned();
+        if kept.is_some() {
+            return kept;
+        }
+        let (store, digest) = (self.store.clone(), digest.clone());
+        let read = tokio::task::spawn_blocking(move || store.read_manifest(&digest, None).ok());
+        read.await
+            .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+    }
+
+    fn keep(&self, manifest: &RawManifest) {
+        let Descriptor { digest, size, .. } = manifest.descriptor();
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if fetched.bytes + size > MAX_KEPT_BYTES {
+            return;
+        }
+        let old = fetched.manifests.insert(digest.clone(), manifest.clone());
+        if old.is_none() {
+            fetched.bytes += size;
         }
     }
-
-    /// Asks the store on a blocking thread: a write waits for the disk.
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, SourceError> {
-        let store = self.store.clone();
-        let done = tokio::task::spawn_blocking(move || work(store)).await;
-        let done = done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
-        done.map_err(|e| io_error(&e))
-    }
-}
-
-fn io_error(error: &StoreError) -> SourceError {
-    SourceError::new(
-        SourceErrorKind::Io,
-        "the data directory",
-        crate::cli::exit::chain(error),
-    )
 }
 
 #[async_trait]
@@ -64,18 +72,13 @@ impl<S: ImageSource> ImageSource for Cached<S> {
     }
 
     async fn manifest(&self, image: &Reference) -> Result<RawManifest, SourceError> {
-        if let Some(digest) = image.digest().cloned() {
-            // What cannot be read is fetched, whatever the reason.
-            let read = move |store: Store| Ok(store.read_manifest(&digest, None).ok());
-            if let Some(manifest) = self.on_disk(read).await? {
-                return Ok(manifest);
-            }
+        if let Some(digest) = image.digest()
+            && let Some(manifest) = self.known(digest).await
+        {
+            return Ok(manifest);
         }
         let manifest = self.upstream.manifest(image).await?;
-        if self.keep {
-            let copy = manifest.clone();
-            self.on_disk(move |store| store.put_manifest(&copy)).await?;
-        }
+        self.keep(&manifest);
         Ok(manifest)
     }
 
