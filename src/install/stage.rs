@@ -11,10 +11,49 @@ use crate::objects::json::{list, name, text};
 
 /// How long an operator must not have been progressing: as `openshift-install` has it.
 const SETTLED: Duration = Duration::from_secs(30);
-const MACHINE_STATE: &str = "/metadata/annotations/machineconfiguration.openshift.io~1state";
+/// What the machine-config-daemon says of itself, on the node.
+pub(super) const MACHINE_STATE: &str =
+    "/metadata/annotations/machineconfiguration.openshift.io~1state";
+
+/// The operators at rest: their names, when they came to it by the machine's clock, and when this watch first saw that.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rests(BTreeMap<(String, String), Timestamp>);
+
+impl Rests {
+    /// Takes note of those that rest now.
+    pub(super) fn see(&mut self, facts: &Facts, now: Timestamp) {
+        let before = std::mem::take(&mut self.0);
+        let keys = facts.operators().iter().filter_map(Self::key);
+        self.0 = keys
+            .map(|key| {
+                let seen = before.get(&key).copied().unwrap_or(now);
+                (key, seen)
+            })
+            .collect();
+    }
+
+    fn key(operator: &Value) -> Option<(String, String)> {
+        let condition =
+            condition(operator, "Progressing").filter(|c| text(c, "/status") == "False")?;
+        let began = text(condition, "/lastTransitionTime");
+        Some((name(operator).to_owned(), began.to_owned()))
+    }
+
+    /// By the machine's clock, so that who comes late need not wait; or by this one, in case the machine's is ahead.
+    fn is_settled(&self, operator: &Value, now: Timestamp) -> bool {
+        let Some(key) = Self::key(operator) else {
+            return false;
+        };
+        let seen = self.0.get(&key).copied();
+        let both = [seen, key.1.parse().ok()];
+        both.into_iter()
+            .flatten()
+            .any(|then| since(then, now) > SETTLED)
+    }
+}
 
 /// The stage, and what it waits for.
-pub(super) fn standing(facts: &Facts, now: Timestamp) -> (Stage, String) {
+pub(super) fn standing(facts: &Facts, rests: &Rests, now: Timestamp) -> (Stage, String) {
     if is_installed(facts) {
         let unsettled = unsettled(facts, now);
         if unsettled.is_empty() {

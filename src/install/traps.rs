@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::requests::{self, State};
+use super::stage::MACHINE_STATE;
 use super::{Facts, Stage, age, condition, has, lasting, moment, short, since};
 use crate::objects::Finding;
 use crate::objects::json::{list, name, text};
@@ -22,7 +23,6 @@ const DEGRADED: Duration = Duration::from_mins(10);
 pub(super) const CLOCK: &str = "the machine's clock";
 /// More of one kind say nothing new.
 const MOST: usize = 5;
-const MACHINE_STATE: &str = "/metadata/annotations/machineconfiguration.openshift.io~1state";
 const MACHINE_REASON: &str = "/metadata/annotations/machineconfiguration.openshift.io~1reason";
 
 pub(super) const EXTEND: &str = "make the config anew (`openshift-install create single-node-ignition-config`), or give it certificates that live longer (`snoforge ignition certs IN.ign --extend 365d -o OUT.ign`); then `snoforge iso build` and boot that";
