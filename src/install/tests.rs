@@ -330,7 +330,7 @@ fn why_an_api_is_away_is_said_plainly() {
             "not valid before",
         ),
     ] {
-        let trap = absence::trap("https://api.bip:6443", &reason, now());
+        let trap = absence::trap(Stage::Api, "https://api.bip:6443", &reason, now());
         assert_eq!(trap.map(|t| t.rule), rule, "{reason}");
         assert!(
             absence::plainly(&reason).contains(says),
@@ -338,13 +338,21 @@ fn why_an_api_is_away_is_said_plainly() {
             absence::plainly(&reason)
         );
     }
-    let expired = absence::trap("s", &Reason::CertificateExpired(past), now()).unwrap();
-    assert!(
-        expired
-            .message
-            .contains("2026-11-20 11:00:00 UTC (1d1h ago)"),
-        "{expired:?}"
-    );
+    // A medium that was seen to bootstrap is the one to replace; else the installed system may be the one that answers.
+    for (stage, starts) in [
+        (Stage::Api, "a machine that runs its own disk"),
+        (Stage::Bootstrap, "make the config anew"),
+        (Stage::Node, "a machine that runs its own disk"),
+    ] {
+        let expired = absence::trap(stage, "s", &Reason::CertificateExpired(past), now()).unwrap();
+        assert!(
+            expired
+                .message
+                .contains("2026-11-20 11:00:00 UTC (1d1h ago)")
+                && expired.cure.starts_with(starts),
+            "{expired:?}"
+        );
+    }
 }
 
 /// The node's lease, renewed at this moment.

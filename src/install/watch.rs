@@ -250,7 +250,7 @@ impl Watch {
         } else {
             self.tell_stage(now);
         }
-        let mut traps: Vec<Finding> = absence::trap(&self.server, reason, now)
+        let mut traps: Vec<Finding> = absence::trap(self.stage, &self.server, reason, now)
             .into_iter()
             .collect();
         traps.extend(self.is_slow(now));
@@ -262,7 +262,7 @@ impl Watch {
         traps.extend(held.cloned().collect::<Vec<_>>());
         self.lines.extend(self.traps.set(traps, now));
         if away.meant >= MEANT {
-            self.verdict = absence::end(&self.server, reason, now);
+            self.verdict = absence::end(self.stage, &self.server, reason, now);
         }
     }
 

@@ -237,6 +237,12 @@ fn a_medium_that_boots_again_is_noticed() {
         ],
     );
     let another = json!({"metadata": {"uid": "u2", "creationTimestamp": "2026-11-21T12:05:00Z"}});
+    // Nothing was seen before: the machine may run its own disk, after a day without power.
+    let mut watch = new();
+    let looks = (0..20).map(|n| (n, expired()));
+    said(&mut watch, looks.chain([(20, here(Stage::Node))]).collect());
+    assert_eq!(*watch.verdict(), Verdict::GoingOn);
+    // A live system that bootstraps gets no others.
     let again = Event::Here(with(
         &facts(Stage::Bootstrap),
         "/api/v1/namespaces/kube-system",
