@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use crate::apiserver::Fault;
 use crate::lab::{Lab, REQUESTS};
 
@@ -143,7 +140,14 @@ fn only_the_nodes_own_requests_are_approved_and_only_when_asked() {
     let path = format!("{REQUESTS}/csr-own/approval");
     lab.server
         .fault(&path, Fault::Status(403, "may not approve"));
-    let run = lab.run(&["--approve-csr", "--timeout", "1s"]).expect(8);
+    let mut watch = lab.start(&["--approve-csr"]);
+    // The third attempt begins when all is said of the second.
+    watch.until("three attempts", |_| {
+        let seen = lab.server.seen();
+        seen.iter().filter(|r| r.starts_with("PUT")).count() >= 3
+    });
+    watch.interrupt();
+    let run = watch.end().expect(130);
     let told = run.stderr.matches("warning: not approved: ").count();
     assert_eq!(told, 1, "{}", run.stderr);
     lab.server.heal();
@@ -238,8 +242,7 @@ fn a_signal_ends_the_watch_and_not_the_installation() {
     lab.bootstrap();
     let mut watch = lab.start(&[]);
     watch.says("bootstrap");
-    let pid = Pid::from_raw(i32::try_from(watch.child.id()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
+    watch.interrupt();
     let run = watch.end().expect(130);
     assert!(run.stderr.contains("interrupted in stage bootstrap; the installation goes on by itself\nhint: run the same command again"), "{}", run.stderr);
 }
