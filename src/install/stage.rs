@@ -1,12 +1,13 @@
 //! From the objects of one moment to the stage, and to what it waits for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::requests::{self, State};
-use super::{Facts, Stage, condition, has, lasting, moment, short, some};
+use super::{Facts, Stage, condition, has, moment, short, since, some};
 use crate::objects::json::{list, name, text};
 
 /// How long an operator must not have been progressing: as `openshift-install` has it.
@@ -55,7 +56,11 @@ impl Rests {
 /// The stage, and what it waits for.
 pub(super) fn standing(facts: &Facts, rests: &Rests, now: Timestamp) -> (Stage, String) {
     if is_installed(facts) {
-        let unsettled = unsettled(facts, now);
+        let all = facts.operators().iter();
+        let unsettled: Vec<&str> = all
+            .filter(|o| !rests.is_settled(o, now))
+            .map(name)
+            .collect();
         if unsettled.is_empty() {
             return (Stage::Complete, String::new());
         }
@@ -88,15 +93,6 @@ fn is_installed(facts: &Facts) -> bool {
     ];
     let version = facts.version();
     version.is_some_and(|v| wanted.iter().all(|(kind, status)| has(v, kind, status)))
-}
-
-fn unsettled(facts: &Facts, now: Timestamp) -> Vec<&str> {
-    let is_settled = |operator: &Value| {
-        condition(operator, "Progressing")
-            .is_some_and(|c| text(c, "/status") == "False" && lasting(c, now) > SETTLED)
-    };
-    let all = facts.operators().iter().filter(|o| !is_settled(o));
-    all.map(name).collect()
 }
 
 fn bootstrap(facts: &Facts) -> String {

@@ -10,7 +10,7 @@ use super::absence::{self, is_end};
 use super::held::Held;
 use super::report::{Operators, Report, Spans};
 use super::requests::{self, State};
-use super::stage::{completed, history, standing};
+use super::stage::{Rests, completed, history, standing};
 use super::traps::{CLOCK, booted_again, of_cluster, skew, slow};
 use super::{Facts, Stage, Verdict, age, since};
 use crate::cluster::Reason;
@@ -84,6 +84,7 @@ pub struct Watch {
     traps: Held,
     requests: BTreeMap<String, State>,
     approved: BTreeSet<String>,
+    rests: Rests,
     /// Whether the live system was seen to begin a second time.
     again: bool,
     /// What this user may not see.
@@ -116,6 +117,7 @@ impl Watch {
             traps: Held::default(),
             requests: BTreeMap::new(),
             approved: BTreeSet::new(),
+            rests: Rests::default(),
             again: false,
             hidden: BTreeSet::new(),
             verdict: Verdict::GoingOn,
@@ -177,7 +179,8 @@ impl Watch {
         let facts = facts.or(&self.facts);
         let heartbeats = (self.facts.heartbeat(), facts.heartbeat());
         self.facts = facts;
-        let (stage, waits) = standing(&self.facts, now);
+        self.rests.see(&self.facts, now);
+        let (stage, waits) = standing(&self.facts, &self.rests, now);
         self.waits = match (self.stage, stage) {
             // The installed system's API is just up, or a short absence was taken for the reboot.
             (Stage::Reboot, Stage::Bootstrap) => {
