@@ -91,7 +91,8 @@ pub(super) fn node(conditions: &[Value]) -> Value {
 }
 
 fn traps(facts: &Facts) -> Vec<Finding> {
-    traps::of_cluster(facts, now())
+    let judge = requests::Judge::new(facts.nodes(), facts.requests(), None);
+    traps::of_cluster(facts, &judge, now())
 }
 
 pub(super) fn with(facts: &Facts, path: &str, answer: Answer) -> Facts {

@@ -117,15 +117,28 @@ fn only_the_nodes_own_requests_are_approved_and_only_when_asked() {
     lab.request("csr-own", "bip", None);
     lab.request("csr-names", "bip", Some(&["bip", "192.168.86.45"]));
     lab.request("csr-strange", "bip", Some(&["bip", "10.0.0.1"]));
-    // Nobody asked: shown, with the line for a person.
-    let shown = lab.run(&["--dry-run", "--approve-csr"]).expect(0);
-    assert!(
-        shown
-            .stderr
-            .contains("would approve certificate request csr-own"),
-        "{}",
-        shown.stderr
+    let dry_run = |more: &[&str], says: &str, approves: bool| {
+        let args = [&["--dry-run", "--approve-csr"], more].concat();
+        let shown = lab.run(&args).expect(0).stderr;
+        let would = shown.matches("would approve certificate request ").count();
+        let own = shown.contains("would approve certificate request csr-own");
+        assert_eq!((would, own), (usize::from(approves), approves), "{shown}");
+        assert!(shown.contains(says), "{says}: {shown}");
+    };
+    dry_run(&[], "", true);
+    // Of two nodes neither, until somebody says which.
+    lab.request("csr-other", "other", None);
+    dry_run(&[], "requests for more nodes than one (bip, other)", false);
+    dry_run(
+        &["--node", "bip"],
+        "it is for node other, not for bip",
+        true,
     );
+    let path = format!("{REQUESTS}/csr-other");
+    let mut other = lab.server.object(&path).unwrap();
+    other["status"] = serde_json::json!({"conditions": [{"type": "Denied", "status": "True"}]});
+    lab.server.put(&path, &other);
+    // Nobody asked: shown, with the line for a person.
     let shown = lab.run(&["--timeout", "1s"]).expect(8);
     for text in [
         "else: `oc adm certificate approve csr-own`",
