@@ -196,7 +196,7 @@ fn requests_of_more_nodes_than_one_need_the_name_of_the_right_one() {
         (vec![], Some("evil"), Some(other)),
     ] {
         let own = client("bip");
-        let all = [&[own.clone()], &others[..]].concat();
+        let all = [std::slice::from_ref(&own), &others[..]].concat();
         let said = Judge::new(&[], &all, wanted).judge(&own);
         match why {
             None => assert_eq!(said, Ok(()), "{others:?}"),
