@@ -14,13 +14,14 @@
 //! Available, not Failing, not Progressing, and no operator progressing for 30 seconds.
 //!
 //! Invariants: pure, the time is given; a stage never goes back within one watch; a final verdict never changes; only certificate
-//! requests that [`requests::judge`] finds to be of the node itself are ever offered for approval.
+//! requests that [`requests::Judge`] finds to be of the node itself are ever offered for approval.
 //!
 //! What this room does not do: it asks no cluster and approves nothing itself.
 
 mod absence;
 mod facts;
 mod held;
+mod pending;
 mod report;
 pub mod requests;
 mod stage;

@@ -4,10 +4,11 @@
 //! PKCS#10 (RFC 2986). The rules are those of OpenShift's cluster-machine-approver (`pkg/controller/csr_check.go` at 00abec5), but
 //! that a node's addresses stand in for those of its Machine, which a Single Node without a platform does not have.
 //!
-//! An approval hands out an identity: what is not understood is refused, with the reason.
+//! An approval hands out an identity: what is not understood is refused, with the reason, and so is what could be of two nodes.
 
 mod asked;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use asked::Asked;
 
+use super::some;
 use crate::objects::json::{list, name, text};
 
 /// Where they are.
@@ -81,28 +83,90 @@ pub(super) fn by_hand(request: &Value) -> String {
     format!("oc adm certificate approve {}", name(request))
 }
 
-/// Whether a request is what this cluster's one node would ask for; `nodes` are those that are registered.
-///
-/// # Errors
-/// Why not, in one clause.
-pub fn judge(request: &Value, nodes: &[Value]) -> Result<(), String> {
+/// What a request is judged by.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    nodes: &'a [Value],
+    wanted: Option<&'a str>,
+    /// Of which nodes there are client requests that look right, undecided or approved.
+    asked: BTreeSet<String>,
+}
+
+impl<'a> Judge<'a> {
+    /// By the nodes that are registered, all requests of the cluster, and the one node that is `wanted`, when the user named it.
+    pub fn new(nodes: &'a [Value], requests: &[Value], wanted: Option<&'a str>) -> Self {
+        let asks = |request: &Value| {
+            let (asked, own) = subject(request).ok()?;
+            client(request, &asked, &own).ok()?;
+            Some(own)
+        };
+        let open = requests
+            .iter()
+            .filter(|r| text(r, "/spec/signerName") == CLIENT && state(r) != State::Refused);
+        Self {
+            nodes,
+            wanted,
+            asked: open.filter_map(asks).collect(),
+        }
+    }
+
+    /// Whether a request is what this cluster's one node would ask for.
+    ///
+    /// # Errors
+    /// Why not, in one clause.
+    pub fn judge(&self, request: &Value) -> Result<(), String> {
+        let (asked, own) = subject(request)?;
+        if let Some(wanted) = self.wanted.filter(|wanted| *wanted != own) {
+            return Err(format!("it is for node {own}, not for {wanted}"));
+        }
+        match text(request, "/spec/signerName") {
+            CLIENT => {
+                client(request, &asked, &own)?;
+                self.first(&own)
+            }
+            SERVING => serving(request, &asked, &own, self.nodes),
+            other => Err(format!("its signer `{other}` is none of a kubelet")),
+        }
+    }
+
+    /// Whoever has the node-bootstrapper's token may ask for any name: before there is a node, nothing tells which of two is right.
+    fn first(&self, own: &str) -> Result<(), String> {
+        match self.nodes.first() {
+            Some(node) if name(node) == own => Err(format!("node {own} is registered already")),
+            Some(node) => Err(format!(
+                "it is for node {own}, and the cluster has its node {}",
+                name(node)
+            )),
+            None if self.wanted.is_none() && self.asked.iter().any(|other| other != own) => {
+                let all: Vec<&str> = self.asked.iter().map(String::as_str).collect();
+                Err(format!(
+                    "there are requests for more nodes than one ({}): `--node` says which is right",
+                    some(&all)
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What it asks for, and the node of its subject.
+fn subject(request: &Value) -> Result<(Asked, String), String> {
     let asked = Asked::parse(text(request, "/spec/request"))?;
     let own = asked
         .common_name
         .strip_prefix(NODE)
         .filter(|own| !own.is_empty());
-    let own = own.ok_or_else(|| format!("its subject `{}` is no node's", asked.common_name))?;
+    let own = own
+        .ok_or_else(|| format!("its subject `{}` is no node's", asked.common_name))?
+        .to_owned();
     if asked.organizations != [NODES] {
         return Err(format!("its subject is not of {NODES} alone"));
     }
-    match text(request, "/spec/signerName") {
-        CLIENT => client(request, &asked, own, nodes),
-        SERVING => serving(request, &asked, own, nodes),
-        other => Err(format!("its signer `{other}` is none of a kubelet")),
-    }
+    Ok((asked, own))
 }
 
-fn client(request: &Value, asked: &Asked, own: &str, nodes: &[Value]) -> Result<(), String> {
+/// What can be said of a client request by itself.
+fn client(request: &Value, asked: &Asked, own: &str) -> Result<(), String> {
     let user = text(request, "/spec/username");
     if user != BOOTSTRAPPER || !in_group(request, BOOTSTRAPPERS) {
         return Err(format!("`{user}` asks, not the node-bootstrapper"));
@@ -111,14 +175,10 @@ fn client(request: &Value, asked: &Asked, own: &str, nodes: &[Value]) -> Result<
     if !asked.dns.is_empty() || !asked.addresses.is_empty() || asked.others {
         return Err("it asks for names, which a client has none of".to_owned());
     }
-    match nodes.first() {
-        None => Ok(()),
-        Some(node) if name(node) == own => Err(format!("node {own} is registered already")),
-        Some(node) => Err(format!(
-            "it is for node {own}, and the cluster has its node {}",
-            name(node)
-        )),
+    if own == "localhost" || own.starts_with("localhost.") {
+        return Err(format!("`{own}` is a machine that has no name yet"));
     }
+    Ok(())
 }
 
 fn serving(request: &Value, asked: &Asked, own: &str, nodes: &[Value]) -> Result<(), String> {

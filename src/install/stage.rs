@@ -1,22 +1,66 @@
 //! From the objects of one moment to the stage, and to what it waits for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::requests::{self, State};
-use super::{Facts, Stage, condition, has, lasting, moment, short, some};
+use super::{Facts, Stage, condition, has, moment, short, since, some};
 use crate::objects::json::{list, name, text};
 
 /// How long an operator must not have been progressing: as `openshift-install` has it.
 const SETTLED: Duration = Duration::from_secs(30);
-const MACHINE_STATE: &str = "/metadata/annotations/machineconfiguration.openshift.io~1state";
+/// What the machine-config-daemon says of itself, on the node.
+pub(super) const MACHINE_STATE: &str =
+    "/metadata/annotations/machineconfiguration.openshift.io~1state";
+
+/// The operators at rest: their names, when they came to it by the machine's clock, and when this watch first saw that.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rests(BTreeMap<(String, String), Timestamp>);
+
+impl Rests {
+    /// Takes note of those that rest now.
+    pub(super) fn see(&mut self, facts: &Facts, now: Timestamp) {
+        let before = std::mem::take(&mut self.0);
+        let keys = facts.operators().iter().filter_map(Self::key);
+        self.0 = keys
+            .map(|key| {
+                let seen = before.get(&key).copied().unwrap_or(now);
+                (key, seen)
+            })
+            .collect();
+    }
+
+    fn key(operator: &Value) -> Option<(String, String)> {
+        let condition =
+            condition(operator, "Progressing").filter(|c| text(c, "/status") == "False")?;
+        let began = text(condition, "/lastTransitionTime");
+        Some((name(operator).to_owned(), began.to_owned()))
+    }
+
+    /// By the machine's clock, so that who comes late need not wait; or by this one, in case the machine's is ahead.
+    fn is_settled(&self, operator: &Value, now: Timestamp) -> bool {
+        let Some(key) = Self::key(operator) else {
+            return false;
+        };
+        let seen = self.0.get(&key).copied();
+        let both = [seen, key.1.parse().ok()];
+        both.into_iter()
+            .flatten()
+            .any(|then| since(then, now) > SETTLED)
+    }
+}
 
 /// The stage, and what it waits for.
-pub(super) fn standing(facts: &Facts, now: Timestamp) -> (Stage, String) {
+pub(super) fn standing(facts: &Facts, rests: &Rests, now: Timestamp) -> (Stage, String) {
     if is_installed(facts) {
-        let unsettled = unsettled(facts, now);
+        let all = facts.operators().iter();
+        let unsettled: Vec<&str> = all
+            .filter(|o| !rests.is_settled(o, now))
+            .map(name)
+            .collect();
         if unsettled.is_empty() {
             return (Stage::Complete, String::new());
         }
@@ -49,15 +93,6 @@ fn is_installed(facts: &Facts) -> bool {
     ];
     let version = facts.version();
     version.is_some_and(|v| wanted.iter().all(|(kind, status)| has(v, kind, status)))
-}
-
-fn unsettled(facts: &Facts, now: Timestamp) -> Vec<&str> {
-    let is_settled = |operator: &Value| {
-        condition(operator, "Progressing")
-            .is_some_and(|c| text(c, "/status") == "False" && lasting(c, now) > SETTLED)
-    };
-    let all = facts.operators().iter().filter(|o| !is_settled(o));
-    all.map(name).collect()
 }
 
 fn bootstrap(facts: &Facts) -> String {

@@ -90,6 +90,11 @@ pub(super) fn node(conditions: &[Value]) -> Value {
         "addresses": [{"type": "InternalIP", "address": "192.168.86.45"}, {"type": "InternalIP", "address": "fd00::45"}, {"type": "Hostname", "address": "bip"}]}})
 }
 
+fn traps(facts: &Facts) -> Vec<Finding> {
+    let judge = requests::Judge::new(facts.nodes(), facts.requests(), None);
+    traps::of_cluster(facts, &judge, now())
+}
+
 pub(super) fn with(facts: &Facts, path: &str, answer: Answer) -> Facts {
     Facts::new([(path.to_owned(), answer)]).or(facts)
 }
@@ -97,6 +102,8 @@ pub(super) fn with(facts: &Facts, path: &str, answer: Answer) -> Facts {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn the_stage_is_read_from_the_objects_alone() {
+    let rests = stage::Rests::default();
+    let standing = |facts: &Facts| stage::standing(facts, &rests, now());
     for (up_to, stage, waits) in [
         (
             Stage::Bootstrap,
@@ -130,7 +137,7 @@ fn the_stage_is_read_from_the_objects_alone() {
         ),
         (Stage::Complete, Stage::Complete, ""),
     ] {
-        let (found, says) = stage::standing(&facts(up_to), now());
+        let (found, says) = standing(&facts(up_to));
         assert_eq!(found, stage, "{up_to}: {says}");
         assert!(says.contains(waits), "{up_to}: {says}");
     }
@@ -138,7 +145,7 @@ fn the_stage_is_read_from_the_objects_alone() {
     let mut busy = operator("dns", true);
     busy["status"]["conditions"][1] = since_mins("Progressing", "False", "", 0);
     let unsettled = with(&facts(Stage::Complete), CO, Answer::Items(vec![busy]));
-    let (stage, says) = stage::standing(&unsettled, now());
+    let (stage, says) = standing(&unsettled);
     assert_eq!(
         (stage, says.as_str()),
         (Stage::Version, "operators that settle: dns")
@@ -149,7 +156,7 @@ fn the_stage_is_read_from_the_objects_alone() {
         MAP,
         Answer::Object(json!({"data": {"status": "progress"}})),
     );
-    assert_eq!(stage::standing(&odd, now()).0, Stage::Bootstrap);
+    assert_eq!(standing(&odd).0, Stage::Bootstrap);
     for answer in [
         json!(7),
         json!(null),
@@ -160,8 +167,8 @@ fn the_stage_is_read_from_the_objects_alone() {
         for path in Facts::paths().iter().map(String::as_str).chain([NODES]) {
             strange = with(&strange, path, Answer::Items(vec![answer.clone()]));
             strange = with(&strange, path, Answer::Object(answer.clone()));
-            stage::standing(&strange, now());
-            traps::of_cluster(&strange, now());
+            standing(&strange);
+            traps(&strange);
         }
     }
     for stage in Stage::ALL {
@@ -170,10 +177,7 @@ fn the_stage_is_read_from_the_objects_alone() {
 }
 
 fn rules(facts: &Facts) -> Vec<&'static str> {
-    traps::of_cluster(facts, now())
-        .iter()
-        .map(|f| f.rule)
-        .collect()
+    traps(facts).iter().map(|f| f.rule).collect()
 }
 
 #[test]
@@ -262,7 +266,7 @@ fn certificates_that_an_object_complains_of_tell_their_date() {
         let mut complains = operator("network", true);
         complains["status"]["conditions"][2] = since_mins("Degraded", "True", &message, 1);
         let found = with(&facts(Stage::Operators), CO, Answer::Items(vec![complains]));
-        let found: Vec<Finding> = traps::of_cluster(&found, now());
+        let found: Vec<Finding> = traps(&found);
         assert_eq!(found.len(), 1, "{found:?}");
         found[0].clone()
     };
@@ -330,7 +334,7 @@ fn why_an_api_is_away_is_said_plainly() {
             "not valid before",
         ),
     ] {
-        let trap = absence::trap("https://api.bip:6443", &reason, now());
+        let trap = absence::trap(Stage::Api, "https://api.bip:6443", &reason, now());
         assert_eq!(trap.map(|t| t.rule), rule, "{reason}");
         assert!(
             absence::plainly(&reason).contains(says),
@@ -338,13 +342,21 @@ fn why_an_api_is_away_is_said_plainly() {
             absence::plainly(&reason)
         );
     }
-    let expired = absence::trap("s", &Reason::CertificateExpired(past), now()).unwrap();
-    assert!(
-        expired
-            .message
-            .contains("2026-11-20 11:00:00 UTC (1d1h ago)"),
-        "{expired:?}"
-    );
+    // A medium that was seen to bootstrap is the one to replace; else the installed system may be the one that answers.
+    for (stage, starts) in [
+        (Stage::Api, "a machine that runs its own disk"),
+        (Stage::Bootstrap, "make the config anew"),
+        (Stage::Node, "a machine that runs its own disk"),
+    ] {
+        let expired = absence::trap(stage, "s", &Reason::CertificateExpired(past), now()).unwrap();
+        assert!(
+            expired
+                .message
+                .contains("2026-11-20 11:00:00 UTC (1d1h ago)")
+                && expired.cure.starts_with(starts),
+            "{expired:?}"
+        );
+    }
 }
 
 /// The node's lease, renewed at this moment.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::requests::{self, State};
+use super::requests::{self, Judge, State};
+use super::stage::MACHINE_STATE;
 use super::{Facts, Stage, age, condition, has, lasting, moment, short, since};
 use crate::objects::Finding;
 use crate::objects::json::{list, name, text};
@@ -22,14 +23,13 @@ const DEGRADED: Duration = Duration::from_mins(10);
 pub(super) const CLOCK: &str = "the machine's clock";
 /// More of one kind say nothing new.
 const MOST: usize = 5;
-const MACHINE_STATE: &str = "/metadata/annotations/machineconfiguration.openshift.io~1state";
 const MACHINE_REASON: &str = "/metadata/annotations/machineconfiguration.openshift.io~1reason";
 
 pub(super) const EXTEND: &str = "make the config anew (`openshift-install create single-node-ignition-config`), or give it certificates that live longer (`snoforge ignition certs IN.ign --extend 365d -o OUT.ign`); then `snoforge iso build` and boot that";
 pub(super) const CLOCKS: &str = "set both clocks: `timedatectl` here, and on the machine `chronyc sources` or its firmware's clock; `snoforge iso build --ntp HOST` gives the machine a time server";
 
 /// The traps that the cluster's objects show.
-pub(super) fn of_cluster(facts: &Facts, now: Timestamp) -> Vec<Finding> {
+pub(super) fn of_cluster(facts: &Facts, judge: &Judge<'_>, now: Timestamp) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(node) = facts.node() {
         found.extend(network(node, now));
@@ -38,7 +38,7 @@ pub(super) fn of_cluster(facts: &Facts, now: Timestamp) -> Vec<Finding> {
         found.extend(machine_config(facts, node));
     }
     found.extend(images(facts.pods()));
-    found.extend(undecided(facts, now));
+    found.extend(undecided(facts, judge, now));
     found.extend(degraded(facts, now));
     found.extend(expired(facts));
     found
@@ -142,7 +142,7 @@ fn images(pods: &[Value]) -> Vec<Finding> {
     found
 }
 
-fn undecided(facts: &Facts, now: Timestamp) -> Vec<Finding> {
+fn undecided(facts: &Facts, judge: &Judge<'_>, now: Timestamp) -> Vec<Finding> {
     let waiting = |request: &&Value| {
         let asked = moment(request, "/metadata/creationTimestamp");
         requests::state(request) == State::Pending
@@ -150,7 +150,7 @@ fn undecided(facts: &Facts, now: Timestamp) -> Vec<Finding> {
     };
     let finding = |request: &Value| {
         let asked = moment(request, "/metadata/creationTimestamp").unwrap_or(now);
-        let (doubt, cure) = match requests::judge(request, facts.nodes()) {
+        let (doubt, cure) = match judge.judge(request) {
             Ok(()) => (
                 String::new(),
                 format!(

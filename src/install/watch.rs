@@ -1,6 +1,6 @@
 //! The state machine: looks at the cluster in, lines and a verdict out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::absence::{self, is_end};
 use super::held::Held;
+use super::pending::Pending;
 use super::report::{Operators, Report, Spans};
-use super::requests::{self, State};
-use super::stage::{completed, history, standing};
+use super::requests;
+use super::stage::{Rests, completed, history, standing};
 use super::traps::{CLOCK, booted_again, of_cluster, skew, slow};
 use super::{Facts, Stage, Verdict, age, since};
 use crate::cluster::Reason;
@@ -82,8 +83,8 @@ pub struct Watch {
     /// When anything was said.
     spoke: Timestamp,
     traps: Held,
-    requests: BTreeMap<String, State>,
-    approved: BTreeSet<String>,
+    requests: Pending,
+    rests: Rests,
     /// Whether the live system was seen to begin a second time.
     again: bool,
     /// What this user may not see.
@@ -114,12 +115,21 @@ impl Watch {
             },
             spoke: now,
             traps: Held::default(),
-            requests: BTreeMap::new(),
-            approved: BTreeSet::new(),
+            requests: Pending::default(),
+            rests: Rests::default(),
             again: false,
             hidden: BTreeSet::new(),
             verdict: Verdict::GoingOn,
             lines: Vec::new(),
+        }
+    }
+
+    /// The same, of which only the requests of this node may be approved.
+    #[must_use]
+    pub fn of_node(self, node: Option<String>) -> Self {
+        Self {
+            requests: Pending::of(node),
+            ..self
         }
     }
 
@@ -177,7 +187,8 @@ impl Watch {
         let facts = facts.or(&self.facts);
         let heartbeats = (self.facts.heartbeat(), facts.heartbeat());
         self.facts = facts;
-        let (stage, waits) = standing(&self.facts, now);
+        self.rests.see(&self.facts, now);
+        let (stage, waits) = standing(&self.facts, &self.rests, now);
         self.waits = match (self.stage, stage) {
             // The installed system's API is just up, or a short absence was taken for the reboot.
             (Stage::Reboot, Stage::Bootstrap) => {
@@ -191,8 +202,8 @@ impl Watch {
             self.tell(format!("waiting for {}", self.waits), now);
         }
         self.met = true;
-        self.see_requests();
-        let mut traps = of_cluster(&self.facts, now);
+        self.lines.extend(self.requests.see(&self.facts));
+        let mut traps = of_cluster(&self.facts, &self.requests.judge(&self.facts), now);
         traps.extend(self.is_slow(now));
         traps.extend((self.again && self.stage <= Stage::Reboot).then(booted_again));
         match heartbeats {
@@ -211,7 +222,7 @@ impl Watch {
         self.again = true;
         self.stage = Stage::Api;
         self.spans = Spans::default();
-        self.requests.clear();
+        self.requests.forget();
         self.facts = Facts::default();
     }
 
@@ -250,7 +261,7 @@ impl Watch {
         } else {
             self.tell_stage(now);
         }
-        let mut traps: Vec<Finding> = absence::trap(&self.server, reason, now)
+        let mut traps: Vec<Finding> = absence::trap(self.stage, &self.server, reason, now)
             .into_iter()
             .collect();
         traps.extend(self.is_slow(now));
@@ -262,7 +273,7 @@ impl Watch {
         traps.extend(held.cloned().collect::<Vec<_>>());
         self.lines.extend(self.traps.set(traps, now));
         if away.meant >= MEANT {
-            self.verdict = absence::end(&self.server, reason, now);
+            self.verdict = absence::end(self.stage, &self.server, reason, now);
         }
     }
 
@@ -331,44 +342,14 @@ impl Watch {
         self.lines.push(Line::Say(text));
     }
 
-    fn see_requests(&mut self) {
-        for request in self.facts.requests() {
-            let (own, state) = (name(request).to_owned(), requests::state(request));
-            let before = self.requests.insert(own.clone(), state);
-            let of_kubelet = requests::is_of_kubelet(request);
-            let shown = requests::shown(request);
-            let text = match (before, state) {
-                (None, State::Pending) if of_kubelet => {
-                    let doubt = requests::judge(request, self.facts.nodes()).err();
-                    let doubt =
-                        doubt.map_or_else(String::new, |why| format!("; look at it first: {why}"));
-                    format!(
-                        "{shown} is pending; the machine approves its own within seconds, else: `{}`{doubt}",
-                        requests::by_hand(request)
-                    )
-                }
-                (Some(State::Pending), State::Approved) if !self.approved.contains(&own) => {
-                    format!("{shown} is approved")
-                }
-                (Some(State::Pending), State::Refused) => format!("{shown} was denied"),
-                _ => continue,
-            };
-            self.lines.push(Line::Say(text));
-        }
-    }
-
     /// Pending requests that are what this node would ask for.
     pub fn approvable(&self) -> Vec<Value> {
-        let is = |request: &&Value| {
-            requests::state(request) == State::Pending
-                && requests::judge(request, self.facts.nodes()).is_ok()
-        };
-        self.facts.requests().iter().filter(is).cloned().collect()
+        self.requests.approvable(&self.facts)
     }
 
     /// Takes note that a request was approved by whoever watches.
     pub fn approved(&mut self, request: &Value) -> Line {
-        self.approved.insert(name(request).to_owned());
+        self.requests.approve(request);
         Line::Say(format!("approved {}", requests::shown(request)))
     }
 
@@ -397,7 +378,7 @@ impl Watch {
             operators: Operators::new(&self.facts),
             traps: self.traps.all().to_vec(),
             console: None,
-            approved: self.approved.iter().cloned().collect(),
+            approved: self.requests.approved(),
         }
     }
 }

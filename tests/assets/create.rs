@@ -1,27 +1,13 @@
-//! `ignition create` with a stand-in for openshift-install: what it gets, what stays, and that no secret is seen.
+//! `ignition create` with a stand-in for openshift-install: what it gets and what stays.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::desk::{Desk, IGNITION, mode};
 use super::images::{Family, image};
 use super::installer;
-use super::program::{Run, snoforge};
-use super::support::registry::installed;
 use super::world::{Is, World, constant, layer};
-
-const IGNITION: &str = "bootstrap-in-place-for-live-iso.ign";
-const PASSWORD: &str = "hunter2-hunter2";
-
-/// A desk with a pull secret, a key and the stand-in.
-struct Desk {
-    home: tempfile::TempDir,
-}
 
 /// The stand-in with places for a release, as the real one has them.
 fn with_places(python: &Path) -> Vec<u8> {
@@ -30,90 +16,6 @@ fn with_places(python: &Path) -> Vec<u8> {
         [mark.as_bytes(), &constant(word)].concat()
     });
     installer::standin(python, &places.concat())
-}
-
-fn secret(password: &str) -> String {
-    let auth = BASE64.encode(format!("me:{password}"));
-    json!({"auths": {"quay.io": {"auth": auth, "email": "me@example.com"}}}).to_string()
-}
-
-impl Desk {
-    fn new() -> Option<Self> {
-        if !installed(&["openssl", "ssh-keygen"]) {
-            return None;
-        }
-        let python = installer::python()?;
-        let desk = Self {
-            home: tempfile::tempdir().unwrap(),
-        };
-        installer::equip(desk.home.path(), &python, &secret(PASSWORD));
-        Some(desk)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    fn write_secret(&self, password: &str) {
-        fs_err::write(self.path("pull-secret.json"), secret(password)).unwrap();
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = snoforge(self.home.path());
-        command.args(["ignition", "create", "--pull-secret", "pull-secret.json"]);
-        command.args(["--ssh-key", "key.pub"]).args(args);
-        command
-    }
-
-    /// Runs it in a mode of the stand-in, and looks at all that was printed for secrets.
-    fn run(&self, mode: &str, args: &[&str]) -> Run {
-        let mut command = self.command(args);
-        let output = command.env("STANDIN", mode).stdin(Stdio::null()).output();
-        let output = output.unwrap();
-        let run = Run {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        };
-        self.assert_no_secret(&run.stdout);
-        self.assert_no_secret(&run.stderr);
-        run
-    }
-
-    fn one(&self, standin: &str, more: &[&str]) -> Run {
-        let args = ["--hostname", "bip", "--domain", "lab.example.com"];
-        let machine = ["--installation-disk", "/dev/sda", "--machine-network"];
-        let to = ["192.168.86.0/24", "-o", "out", "--output", "json"];
-        let installer = ["--installer", "openshift-install"];
-        self.run(
-            standin,
-            &[&args[..], &machine, &to, &installer, more].concat(),
-        )
-    }
-
-    #[track_caller]
-    fn assert_no_secret(&self, text: &str) {
-        let key = fs_err::read_to_string(self.path("key.pub")).unwrap();
-        let body = key.split(' ').nth(1).unwrap();
-        let auth = BASE64.encode(format!("me:{PASSWORD}"));
-        for word in [PASSWORD, body, &auth, &auth[..auth.len() - 4]] {
-            assert!(!text.contains(word), "a secret is in: {text}");
-        }
-    }
-
-    /// Names in a directory, sorted.
-    fn names(&self, dir: &str) -> Vec<String> {
-        let entries = fs_err::read_dir(self.path(dir)).unwrap().flatten();
-        let mut names: Vec<_> = entries
-            .map(|e| e.file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-fn mode(path: &Path) -> u32 {
-    fs_err::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[test]
@@ -272,93 +174,6 @@ fn every_site_becomes_a_cluster_and_then_a_medium() {
 }
 
 #[test]
-fn a_site_without_a_disk_stops_the_job_before_anything_is_made() {
-    let Some(desk) = Desk::new() else { return };
-    let flags = [
-        "--sites",
-        "sites.csv",
-        "--domain",
-        "lab.example.com",
-        "-o",
-        "clusters",
-    ];
-    let installer = ["--installer", "openshift-install"];
-    fs_err::write(
-        desk.path("sites.csv"),
-        "hostname,interface,ip\nbip-4,e,10.1.0.8/24\n",
-    )
-    .unwrap();
-    let wrong = desk.run("", &[&flags[..], &installer].concat()).expect(2);
-    assert!(
-        wrong
-            .stderr
-            .contains("site bip-4: `installation-disk` is missing"),
-        "{}",
-        wrong.stderr
-    );
-}
-
-#[test]
-fn refusals_are_told_without_the_secrets() {
-    let Some(desk) = Desk::new() else { return };
-    let leak = desk.one("leak", &[]).expect(2);
-    for stream in [&leak.stderr, &leak.stdout] {
-        assert!(stream.contains("pullSecret: Invalid value: "), "{stream}");
-        assert!(stream.contains("(secret)"), "{stream}");
-    }
-    let broken = desk.one("broken", &[]).expect(7);
-    assert!(
-        broken.stderr.contains("/storage/files/"),
-        "{}",
-        broken.stderr
-    );
-    let without = desk.one("no-auth", &[]).expect(7);
-    assert!(
-        without.stderr.contains("auth/kubeconfig"),
-        "{}",
-        without.stderr
-    );
-    // Nothing of the attempts stays, and above all no install config.
-    assert!(!desk.path("out").join(IGNITION).exists());
-    assert_eq!(desk.names("out"), ["auth"]);
-    let none = [
-        "--hostname",
-        "bip.lab",
-        "--installation-disk",
-        "/dev/sda",
-        "-o",
-        "x",
-    ];
-    let none = [&none[..], &["--machine-network", "10.0.0.0/24"]].concat();
-    let missing = desk.run("", &none).expect(4);
-    assert!(
-        missing.stderr.contains("`openshift-install` is not there"),
-        "{}",
-        missing.stderr
-    );
-    fs_err::write(
-        desk.path("openshift-install"),
-        b"\x7fELF of another machine",
-    )
-    .unwrap();
-    let foreign = desk.one("", &[]).expect(4);
-    assert!(
-        foreign.stderr.contains("is it for this machine?"),
-        "{}",
-        foreign.stderr
-    );
-    fs_err::copy(desk.path("key"), desk.path("key.pub")).unwrap();
-    let mut private = desk.command(&none);
-    let private = private.output().unwrap();
-    assert_eq!(private.status.code(), Some(2));
-    assert!(
-        String::from_utf8(private.stderr)
-            .unwrap()
-            .contains("key.pub: the SSH key is not usable: it is a private key")
-    );
-}
-
-#[test]
 fn the_config_alone_for_the_real_installer() {
     let Some(desk) = Desk::new() else { return };
     let args = [
@@ -394,62 +209,6 @@ fn the_config_alone_for_the_real_installer() {
     ];
     snoforge::exec::run(installer.to_str().unwrap(), &args).unwrap();
     assert!(desk.names("out").contains(&IGNITION.to_owned()));
-}
-
-#[test]
-fn an_interrupted_run_takes_the_secret_with_it() {
-    let Some(desk) = Desk::new() else { return };
-    let args = [
-        "--hostname",
-        "bip.lab",
-        "--installation-disk",
-        "/dev/sda",
-        "-o",
-        "out",
-    ];
-    let args = [
-        &args[..],
-        &[
-            "--machine-network",
-            "10.0.0.0/24",
-            "--installer",
-            "openshift-install",
-        ],
-    ]
-    .concat();
-    let work = || {
-        let entries = fs_err::read_dir(desk.path("out"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut paths = entries.map(|e| e.path());
-        paths.find(|p| p.join(".openshift_install_state.json").exists())
-    };
-    for (signal, left) in [("INT", false), ("KILL", true)] {
-        let mut command = desk.command(&args);
-        command
-            .env("STANDIN", "hang")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while work().is_none() {
-            assert!(Instant::now() < deadline, "the installer was not begun");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        snoforge::exec::run("kill", &[format!("-{signal}"), child.id().to_string()]).unwrap();
-        let code = child.wait().unwrap().code();
-        assert_eq!(code, (signal == "INT").then_some(130));
-        assert_eq!(work().is_some(), left, "{signal}");
-        assert!(!desk.path("out").join(IGNITION).exists());
-    }
-    // A killed one could not; the next run does.
-    let done = desk.run("", &args).expect(0);
-    assert!(done.stdout.contains("made"), "{}", done.stdout);
-    assert_eq!(
-        desk.names("out"),
-        ["auth", IGNITION, "install.json", "metadata.json"]
-    );
 }
 
 #[test]

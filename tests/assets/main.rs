@@ -17,7 +17,9 @@ mod program;
 mod support;
 
 mod create;
+mod desk;
 mod mirror;
 mod payload;
+mod refuse;
 mod web;
 mod world;

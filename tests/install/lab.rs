@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -266,7 +268,7 @@ impl Lab {
 
 /// The program while it runs.
 pub(crate) struct Process<'a> {
-    pub(crate) child: Child,
+    child: Child,
     lab: &'a Lab,
 }
 
@@ -278,17 +280,28 @@ impl Process<'_> {
     /// Until it has said this.
     #[track_caller]
     pub(crate) fn says(&mut self, text: &str) {
+        self.until(text, |process| process.read("stderr").contains(text));
+    }
+
+    /// Until this is so.
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str, is: impl Fn(&Self) -> bool) {
         let end = Instant::now() + Duration::from_mins(1);
-        while !self.read("stderr").contains(text) {
-            let over =
-                self.child.try_wait().unwrap().is_some() && !self.read("stderr").contains(text);
+        while !is(self) {
+            let over = self.child.try_wait().unwrap().is_some() && !is(self);
             assert!(
                 !over && Instant::now() < end,
-                "never said `{text}`: {}",
+                "never `{what}`: {}",
                 self.read("stderr")
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// As Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, Signal::SIGINT).unwrap();
     }
 
     pub(crate) fn end(mut self) -> Run {

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use crate::apiserver::Fault;
 use crate::lab::{Lab, REQUESTS};
 
@@ -120,15 +117,28 @@ fn only_the_nodes_own_requests_are_approved_and_only_when_asked() {
     lab.request("csr-own", "bip", None);
     lab.request("csr-names", "bip", Some(&["bip", "192.168.86.45"]));
     lab.request("csr-strange", "bip", Some(&["bip", "10.0.0.1"]));
-    // Nobody asked: shown, with the line for a person.
-    let shown = lab.run(&["--dry-run", "--approve-csr"]).expect(0);
-    assert!(
-        shown
-            .stderr
-            .contains("would approve certificate request csr-own"),
-        "{}",
-        shown.stderr
+    let dry_run = |more: &[&str], says: &str, approves: bool| {
+        let args = [&["--dry-run", "--approve-csr"], more].concat();
+        let shown = lab.run(&args).expect(0).stderr;
+        let would = shown.matches("would approve certificate request ").count();
+        let own = shown.contains("would approve certificate request csr-own");
+        assert_eq!((would, own), (usize::from(approves), approves), "{shown}");
+        assert!(shown.contains(says), "{says}: {shown}");
+    };
+    dry_run(&[], "", true);
+    // Of two nodes neither, until somebody says which.
+    lab.request("csr-other", "other", None);
+    dry_run(&[], "requests for more nodes than one (bip, other)", false);
+    dry_run(
+        &["--node", "bip"],
+        "it is for node other, not for bip",
+        true,
     );
+    let path = format!("{REQUESTS}/csr-other");
+    let mut other = lab.server.object(&path).unwrap();
+    other["status"] = serde_json::json!({"conditions": [{"type": "Denied", "status": "True"}]});
+    lab.server.put(&path, &other);
+    // Nobody asked: shown, with the line for a person.
     let shown = lab.run(&["--timeout", "1s"]).expect(8);
     for text in [
         "else: `oc adm certificate approve csr-own`",
@@ -143,7 +153,14 @@ fn only_the_nodes_own_requests_are_approved_and_only_when_asked() {
     let path = format!("{REQUESTS}/csr-own/approval");
     lab.server
         .fault(&path, Fault::Status(403, "may not approve"));
-    let run = lab.run(&["--approve-csr", "--timeout", "1s"]).expect(8);
+    let mut watch = lab.start(&["--approve-csr"]);
+    // The third attempt begins when all is said of the second.
+    watch.until("three attempts", |_| {
+        let seen = lab.server.seen();
+        seen.iter().filter(|r| r.starts_with("PUT")).count() >= 3
+    });
+    watch.interrupt();
+    let run = watch.end().expect(130);
     let told = run.stderr.matches("warning: not approved: ").count();
     assert_eq!(told, 1, "{}", run.stderr);
     lab.server.heal();
@@ -238,8 +255,7 @@ fn a_signal_ends_the_watch_and_not_the_installation() {
     lab.bootstrap();
     let mut watch = lab.start(&[]);
     watch.says("bootstrap");
-    let pid = Pid::from_raw(i32::try_from(watch.child.id()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
+    watch.interrupt();
     let run = watch.end().expect(130);
     assert!(run.stderr.contains("interrupted in stage bootstrap; the installation goes on by itself\nhint: run the same command again"), "{}", run.stderr);
 }

@@ -21,7 +21,7 @@ use crate::ui::format;
 /// Flags of `watch`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Start it at any time, before the machine is switched on too: an API that is away is waited for. Nothing is kept here; whoever runs it again goes on where the cluster is. KUBECONFIG names the cluster when --kubeconfig does not.\n\nStages: api, bootstrap, reboot, node, ready, machine-config, operators, version, complete.\n\nExit codes: 0 installed, 2 the kubeconfig's certificates have expired, 5 it cannot go on, or the API was away when the time was over, 8 not done in time: run again to go on, 130 interrupted.\n\nExamples:\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig --approve-csr --timeout 3h\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig --dry-run          # one look, and what would be approved\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig --output json | jq '.stages[] | {stage, seconds}'"
+    after_help = "Start it at any time, before the machine is switched on too: an API that is away is waited for. Nothing is kept here; whoever runs it again goes on where the cluster is. KUBECONFIG names the cluster when --kubeconfig does not.\n\nStages: api, bootstrap, reboot, node, ready, machine-config, operators, version, complete.\n\nExit codes: 0 installed, 2 the kubeconfig's certificates have expired, 5 it cannot go on, or the API was away when the time was over, 8 not done in time: run again to go on, 130 interrupted.\n\nExamples:\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig --approve-csr --node bip --timeout 3h\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig --dry-run          # one look, and what would be approved\n  snoforge install watch --kubeconfig cluster/auth/kubeconfig --output json | jq '.stages[] | {stage, seconds}'"
 )]
 pub(crate) struct Watch {
     #[command(flatten)]
@@ -32,10 +32,14 @@ pub(crate) struct Watch {
     /// Milliseconds between two looks.
     #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
     interval_ms: u64,
-    /// Approve the node's own certificate requests: from the node-bootstrapper for a node that is not there, and from the node for its
-    /// own names and addresses. Others are only shown.
+    /// Approve the kubelet's certificate requests of one node. Its client certificate, asked for by the node-bootstrapper: as long as no
+    /// node is registered, when all such requests name the same node (or --node names it), never for `localhost`. Its serving certificate,
+    /// asked for by the registered node: for names and addresses that the node has. Others are only shown.
     #[arg(long)]
     approve_csr: bool,
+    /// Approve requests of this node only, whatever others ask for: its name as `oc get nodes` will show it.
+    #[arg(long, value_name = "NAME", requires = "approve_csr")]
+    node: Option<String>,
     /// Look once, say where it stands and what would be approved, and stop.
     #[arg(long)]
     dry_run: bool,
@@ -47,7 +51,8 @@ impl Watch {
         valid(context, &kubeconfig)?;
         block_on(async {
             let stop = on_interrupt();
-            let begun = install::Watch::new(client.server(), self.timeout, today());
+            let begun = install::Watch::new(client.server(), self.timeout, today())
+                .of_node(self.node.clone());
             let watch = self.follow(context, &client, begun, &stop).await?;
             let console = match watch.verdict() {
                 Verdict::Completed => console(&client).await,

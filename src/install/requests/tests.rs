@@ -51,6 +51,11 @@ fn changed(mut spec: Value, field: &str, value: Value) -> Value {
     spec
 }
 
+/// Of a cluster that has no other request.
+fn judge(request: &Value, nodes: &[Value]) -> Result<(), String> {
+    Judge::new(nodes, std::slice::from_ref(request), None).judge(request)
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn a_client_request_is_for_a_node_that_is_not_there() {
@@ -123,6 +128,18 @@ fn a_client_request_is_for_a_node_that_is_not_there() {
             "is no node's",
         ),
         (
+            &request("system:node:localhost", &[NODES], |_| {}),
+            client_spec(),
+            &[],
+            "`localhost` is a machine that has no name yet",
+        ),
+        (
+            &request("system:node:localhost.localdomain", &[NODES], |_| {}),
+            client_spec(),
+            &[],
+            "no name yet",
+        ),
+        (
             &request("system:node:bip", &["system:masters"], |_| {}),
             client_spec(),
             &[],
@@ -145,6 +162,53 @@ fn a_client_request_is_for_a_node_that_is_not_there() {
     ] {
         let said = judge(&object(pem, &spec), nodes).unwrap_err();
         assert!(said.contains(why), "{why}: {said}");
+    }
+}
+
+#[test]
+fn requests_of_more_nodes_than_one_need_the_name_of_the_right_one() {
+    let client = |node: &str| {
+        let pem = request(&format!("system:node:{node}"), &[NODES], |_| {});
+        object(&pem, &client_spec())
+    };
+    let with = |mut request: Value, kind: &str| {
+        request["status"] = json!({"conditions": [{"type": kind, "status": "True"}]});
+        request
+    };
+    let names = request("system:node:bip", &[NODES], |p| {
+        p.subject_alt_names = names(&["bip"]);
+    });
+    let serving = object(&names, &serving_spec());
+    let strange = changed(client("evil")["spec"].clone(), "username", json!("me"));
+    let strange = json!({"metadata": {"name": "csr-2"}, "spec": strange});
+    let two = "requests for more nodes than one (bip, evil): `--node` says which is right";
+    let other = "it is for node bip, not for evil";
+    // Beside which others, with which `--node`: what is said of a request of bip.
+    for (others, wanted, why) in [
+        (vec![], None, None),
+        (vec![client("bip")], None, None),
+        (vec![client("evil")], None, Some(two)),
+        (vec![with(client("evil"), "Approved")], None, Some(two)),
+        (vec![with(client("evil"), "Denied")], None, None),
+        // Neither would be approved by itself.
+        (vec![strange, client("localhost")], None, None),
+        (vec![client("evil")], Some("bip"), None),
+        (vec![], Some("evil"), Some(other)),
+    ] {
+        let own = client("bip");
+        let all = [std::slice::from_ref(&own), &others[..]].concat();
+        let said = Judge::new(&[], &all, wanted).judge(&own);
+        match why {
+            None => assert_eq!(said, Ok(()), "{others:?}"),
+            Some(why) => assert!(said.unwrap_err().contains(why), "{why}"),
+        }
+    }
+    let nodes = [node(&[])];
+    for (wanted, expected) in [("bip", Ok(())), ("evil", Err(other.to_owned()))] {
+        assert_eq!(
+            Judge::new(&nodes, &[], Some(wanted)).judge(&serving),
+            expected
+        );
     }
 }
 

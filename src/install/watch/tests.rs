@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::tests::{facts, now, renewed, with};
+use super::super::tests::{facts, now, renewed, since_mins, with};
 use super::*;
 use crate::objects::Answer;
 
@@ -174,6 +174,38 @@ fn numbers_alone_are_said_from_time_to_time_and_silence_is_broken() {
 }
 
 #[test]
+fn operators_settle_by_either_clock() {
+    // This workstation is three hours behind: what the operators say lies ahead.
+    let behind = |seconds: i64| later(seconds - 3 * 3600);
+    let mut watch = Watch::new("https://api.bip:6443", HOUR, behind(0));
+    let mut busy = facts(Stage::Complete);
+    for (second, progressing, stage) in [
+        (0, "False", Stage::Version),
+        (20, "False", Stage::Version),
+        // One begins again and comes to rest between two looks, or is seen at work.
+        (25, "False, later", Stage::Version),
+        (35, "False, later", Stage::Version),
+        (50, "True", Stage::Version),
+        (60, "False, later", Stage::Version),
+        (90, "False, later", Stage::Version),
+        (91, "False, later", Stage::Complete),
+    ] {
+        let mins = if progressing == "False" { 5 } else { 4 };
+        let status = progressing.split(',').next().unwrap();
+        let operator = json!({"metadata": {"name": "dns"}, "status": {"conditions": [since_mins("Progressing", status, "", mins)]}});
+        let path = "/apis/config.openshift.io/v1/clusteroperators";
+        busy = with(&busy, path, Answer::Items(vec![operator]));
+        watch.take(Event::Here(busy.clone()), behind(second));
+        assert_eq!(watch.report(behind(second)).stage, stage, "{second}");
+    }
+    assert_eq!(*watch.verdict(), Verdict::Completed);
+    // Who comes late need not wait.
+    let mut watch = new();
+    watch.take(here(Stage::Complete), now());
+    assert_eq!(*watch.verdict(), Verdict::Completed);
+}
+
+#[test]
 fn an_end_must_be_meant() {
     let not_allowed = || Event::Away(Reason::Unauthorized);
     let expired = || Event::Away(Reason::CertificateExpired(later(-3600)));
@@ -205,8 +237,16 @@ fn an_end_must_be_meant() {
         "{:?}",
         watch.verdict()
     );
+    // Nothing was seen before: the machine may run its own disk, after a day without power.
     let mut watch = new();
-    let lines = said(&mut watch, (0..6).map(|n| (n, expired())).collect());
+    let looks = (0..20).map(|n| (n, expired()));
+    said(&mut watch, looks.chain([(20, here(Stage::Node))]).collect());
+    assert_eq!(*watch.verdict(), Verdict::GoingOn);
+    // A live system that bootstraps gets no others.
+    let mut watch = new();
+    let bootstrap = (0, here(Stage::Bootstrap));
+    let looks = std::iter::once(bootstrap).chain((1..7).map(|n| (n, expired())));
+    let lines = said(&mut watch, looks.collect());
     assert!(
         lines.contains(&"trap expired-certificate".to_owned()),
         "{lines:#?}"

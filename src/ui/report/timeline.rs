@@ -263,52 +263,10 @@ fn duration(millis: u64) -> String {
 }
 
 fn runs(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
-    let row = |(n, run): (usize, &Drawn<'_>)| {
-        let session = run.session;
-        let end = match session.end {
-            End::Complete => "<span class=\"pill ok\">complete</span>",
-            End::Interrupted => "<span class=\"pill warn\">stopped</span>",
-            End::Failed => "<span class=\"pill bad\">not complete</span>",
-            End::Unknown => "<span class=\"pill warn\">broke off</span>",
-        };
-        let mean = session.fetched().saturating_mul(1000) / session.millis.max(1);
-        let peak = run.samples().map(|(.., rate)| rate).max().unwrap_or(0);
-        let (pauses, last) = (run.pauses(), session.images.last().copied().unwrap_or(0));
-        let still: u64 = pauses.iter().map(|(from, to)| to - from).sum();
-        let known = |text: String| {
-            Cell::Number(if session.bytes.is_empty() {
-                "–".to_owned()
-            } else {
-                text
-            })
-        };
-        vec![
-            Cell::Number((n + 1).to_string()),
-            Cell::Moment(session.start.clone()),
-            known(duration(session.millis)),
-            known(
-                pause_after(sessions, n)
-                    .map(|s| duration(s * 1000))
-                    .unwrap_or_default(),
-            ),
-            known(format::bytes(session.fetched())),
-            known(format::rate(mean)),
-            known(format::rate(peak)),
-            known(if session.images_total > 0 {
-                format!("{} of {}", number(last), number(session.images_total))
-            } else {
-                String::new()
-            }),
-            known(if pauses.is_empty() {
-                "0".to_owned()
-            } else {
-                format!("{} ({})", pauses.len(), duration(still))
-            }),
-            known((session.marks.len() as u64 + session.more_marks).to_string()),
-            Cell::Html(end.to_owned()),
-        ]
-    };
-    let rows: Vec<Vec<Cell>> = drawn.iter().enumerate().map(row).collect();
+    let rows = drawn.iter().enumerate();
+    let rows: Vec<Vec<Cell>> = rows
+        .map(|(n, run)| row(n, run, pause_after(sessions, n)))
+        .collect();
     let header = [
         "Run",
         "Begin",
@@ -323,6 +281,51 @@ fn runs(sessions: &[(Option<i64>, Session)], drawn: &[Drawn<'_>]) -> String {
         "End",
     ];
     table("Runs of the download", &header, &rows)
+}
+
+/// A run as a row; `after` is for how many seconds nothing ran after it.
+fn row(n: usize, run: &Drawn<'_>, after: Option<u64>) -> Vec<Cell> {
+    let session = run.session;
+    let end = match session.end {
+        End::Complete => "<span class=\"pill ok\">complete</span>",
+        End::Interrupted => "<span class=\"pill warn\">stopped</span>",
+        End::Failed => "<span class=\"pill bad\">not complete</span>",
+        End::Unknown => "<span class=\"pill warn\">broke off</span>",
+    };
+    let mean = session.fetched().saturating_mul(1000) / session.millis.max(1);
+    let peak = run.samples().map(|(.., rate)| rate).max().unwrap_or(0);
+    let (pauses, last) = (run.pauses(), session.images.last().copied().unwrap_or(0));
+    let still: u64 = pauses.iter().map(|(from, to)| to - from).sum();
+    let images = if session.images_total > 0 {
+        format!("{} of {}", number(last), number(session.images_total))
+    } else {
+        String::new()
+    };
+    let pauses = if pauses.is_empty() {
+        "0".to_owned()
+    } else {
+        format!("{} ({})", pauses.len(), duration(still))
+    };
+    let known = |text: String| {
+        Cell::Number(if session.bytes.is_empty() {
+            "–".to_owned()
+        } else {
+            text
+        })
+    };
+    vec![
+        Cell::Number((n + 1).to_string()),
+        Cell::Moment(session.start.clone()),
+        known(duration(session.millis)),
+        known(after.map(|s| duration(s * 1000)).unwrap_or_default()),
+        known(format::bytes(session.fetched())),
+        known(format::rate(mean)),
+        known(format::rate(peak)),
+        known(images),
+        known(pauses),
+        known((session.marks.len() as u64 + session.more_marks).to_string()),
+        Cell::Html(end.to_owned()),
+    ]
 }
 
 fn marks(sessions: &[(Option<i64>, Session)]) -> String {
