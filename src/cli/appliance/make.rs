@@ -8,12 +8,13 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::Appliance;
+use super::confirmed::Confirmed;
 use super::plan::{Data, Plan, Target};
-use crate::appliance::{Layout, Live};
+use crate::appliance::Live;
 use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::execute;
 use crate::cli::exit::{Exit, Failure};
-use crate::disk::{self, FrontReport, Populate, Request, Selector, System};
+use crate::disk::{self, Device, FrontReport, Populate, Request, Selector, System};
 use crate::io::atomic::sync_dir;
 use crate::progress::Reporter;
 use crate::ui::format;
@@ -37,19 +38,38 @@ pub(super) fn run(
     let begun = Instant::now();
     let front = match &plan.target {
         Target::File(path) => file(flags, context, (live, plan), path)?,
-        Target::Disk(device) => {
-            if let Data::Make(data) = &plan.data {
-                disk::apply(data, Populate::Empty, context.reporter.as_ref())?;
-            }
-            copy(flags, context, &device.path)?;
-            let job = Front::new(live, plan, &device.path);
-            let again = "run the same command again to go on; what is there is kept";
-            stoppable(context, again, |reporter, stop| job.write(reporter, stop))?
-        }
+        Target::Disk(device) => disk(flags, context, (live, plan), device)?,
     };
     Ok(Made {
         front,
         elapsed: begun.elapsed(),
+    })
+}
+
+fn disk(
+    flags: &Appliance,
+    context: &Context,
+    (live, plan): (&Live, &Plan),
+    device: &Device,
+) -> Result<FrontReport, Failure> {
+    let label = plan.request.label.as_str();
+    let confirmed = Confirmed { device, label };
+    confirmed.disk()?;
+    let data = match &plan.data {
+        Data::Make(data) => {
+            let made = disk::apply(data, Populate::Empty, context.reporter.as_ref())?;
+            made.partition.map(|made| made.guid)
+        }
+        Data::There(guid) => *guid,
+        Data::InFile => None,
+    };
+    confirmed.with(data)?;
+    copy(flags, context, &device.path)?;
+    let again = "run the same command again to go on; what is there is kept";
+    stoppable(context, again, |reporter, stop| {
+        let (device, contents) = confirmed.with(data)?;
+        let front = plan.layout.front(live, &device, &contents)?;
+        Ok(front.run(reporter, stop)?)
     })
 }
 
@@ -93,14 +113,16 @@ fn file(
         wipe: true,
         ..plan.request.clone()
     };
-    let front = Front::new(live, plan, &partial.0);
+    let selector = Selector::Path(partial.0.clone());
     let folder = &flags.folder;
     let again = "nothing is left of it; run the same command again";
     let report = stoppable(context, again, |reporter, stop| {
-        let device = disk::find(&System::host(), &Selector::Path(front.path.clone()))?;
+        let device = disk::find(&System::host(), &selector)?;
         let data = disk::plan(&device, &disk::read(&device)?, &request)?;
         disk::apply(&data, Populate::From(folder), reporter)?;
-        front.write(reporter, stop)
+        let device = disk::find(&System::host(), &selector)?;
+        let front = plan.layout.front(live, &device, &disk::read(&device)?)?;
+        Ok(front.run(reporter, stop)?)
     })?;
     fs_err::File::open(&partial.0)?.sync_all()?;
     fs_err::rename(&partial.0, path)?;
@@ -108,30 +130,6 @@ fn file(
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
     sync_dir(parent.unwrap_or(Path::new(".")))?;
     Ok(report)
-}
-
-/// What boots, in front of a data partition that is there.
-struct Front<'a> {
-    live: &'a Live,
-    layout: &'a Layout,
-    path: PathBuf,
-}
-
-impl<'a> Front<'a> {
-    fn new(live: &'a Live, plan: &'a Plan, path: &Path) -> Self {
-        Self {
-            live,
-            layout: &plan.layout,
-            path: path.to_owned(),
-        }
-    }
-
-    fn write(&self, reporter: &dyn Reporter, stop: Stop<'_>) -> Result<FrontReport, Failure> {
-        let device = disk::find(&System::host(), &Selector::Path(self.path.clone()))?;
-        let contents = disk::read(&device)?;
-        let front = self.layout.front(self.live, &device, &contents)?;
-        Ok(front.run(reporter, stop)?)
-    }
 }
 
 /// Runs blocking work that Ctrl-C stops; what it returns then counts as interrupted.

@@ -1,5 +1,6 @@
 //! `snoforge appliance`: one stick with the live ISO and the data partition. Plan, question, data partition, what boots.
 
+mod confirmed;
 mod make;
 mod plan;
 
