@@ -11,6 +11,9 @@ use tempfile::NamedTempFile;
 /// How the name of a temporary file begins: one that a killed process left may be removed.
 pub const PREFIX: &str = ".tmp-";
 
+/// A directory of unfinished files beside the finished ones: what is in it is not verified, and is copied nowhere.
+pub const UNFINISHED: &str = ".assets";
+
 /// Replaces `path` with `contents` (mode 0644).
 ///
 /// # Errors
