@@ -95,7 +95,8 @@ pub fn sync_dir(directory: &Path) -> io::Result<()> {
     fs_err::File::open(directory)?.sync_all()
 }
 
-fn parent(path: &Path) -> &Path {
+/// The directory that a file is in: `.` for a plain name.
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -1,6 +1,6 @@
 //! Does what the plan says: the data partition, its data, what boots.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::execute;
 use crate::cli::exit::{Exit, Failure};
 use crate::disk::{self, Device, FrontReport, Populate, Request, Selector, System};
-use crate::io::atomic::sync_dir;
+use crate::io::unfinished::Unfinished;
 use crate::progress::Reporter;
 use crate::ui::format;
 
@@ -89,31 +89,20 @@ fn copy(flags: &Appliance, context: &Context, disk: &Path) -> Result<(), Failure
     execute(words.into_iter().chain(places), &context.nested())
 }
 
-/// Gone when dropped, unless it got its name.
-struct Partial(PathBuf);
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        let _ = fs_err::remove_file(&self.0);
-    }
-}
-
 fn file(
     flags: &Appliance,
     context: &Context,
     (live, plan): (&Live, &Plan),
     path: &Path,
 ) -> Result<FrontReport, Failure> {
-    // What a killed run left of it goes.
-    let partial = Partial(path.with_added_extension("partial"));
-    let image = fs_err::File::create(&partial.0)?;
-    image.set_len(plan.layout.disk_bytes(plan.data_bytes()))?;
-    drop(image);
+    let bytes = plan.layout.disk_bytes(plan.data_bytes());
+    // The keys and the pull secret in the config are its owner's.
+    let image = Unfinished::create(path, bytes, 0o600)?;
     let request = Request {
         wipe: true,
         ..plan.request.clone()
     };
-    let selector = Selector::Path(partial.0.clone());
+    let selector = Selector::Path(image.path().to_owned());
     let folder = &flags.folder;
     let again = "nothing is left of it; run the same command again";
     let report = stoppable(context, again, |reporter, stop| {
@@ -124,11 +113,7 @@ fn file(
         let front = plan.layout.front(live, &device, &disk::read(&device)?)?;
         Ok(front.run(reporter, stop)?)
     })?;
-    fs_err::File::open(&partial.0)?.sync_all()?;
-    fs_err::rename(&partial.0, path)?;
-    std::mem::forget(partial);
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or(Path::new(".")))?;
+    image.publish()?;
     Ok(report)
 }
 

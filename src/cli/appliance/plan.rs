@@ -16,6 +16,7 @@ use crate::cli::disk::choose_one;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::precache::partition::confirm;
 use crate::disk::{self, Contents, Device, DiskError, Label, Partition, Request, Selector, System};
+use crate::io::atomic::parent;
 use crate::ui::format;
 
 const GIB: u64 = 1 << 30;
@@ -148,8 +149,7 @@ impl Plan {
 fn refuse_file(path: &Path, wipe: bool) -> Result<bool, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let name = path.display();
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    if !parent.unwrap_or(Path::new(".")).is_dir() {
+    if !parent(path).is_dir() {
         return Err(usage(format!("the directory of {name} does not exist")).hint("make it"));
     }
     match fs_err::metadata(path) {
@@ -165,10 +165,8 @@ fn refuse_file(path: &Path, wipe: bool) -> Result<bool, Failure> {
 
 /// An image that cannot be finished is not begun.
 fn room(path: &Path, needed: u64) -> Result<(), Failure> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let directory = parent.unwrap_or(Path::new("."));
     // A filesystem that does not tell is tried.
-    let Ok(stat) = rustix::fs::statvfs(directory) else {
+    let Ok(stat) = rustix::fs::statvfs(parent(path)) else {
         return Ok(());
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
