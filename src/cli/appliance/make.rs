@@ -25,6 +25,8 @@ type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 #[derive(Debug)]
 pub(super) struct Made {
     front: FrontReport,
+    /// Not in a file: mkfs filled it, and nothing read it.
+    data_read_back: bool,
     elapsed: Duration,
 }
 
@@ -42,6 +44,7 @@ pub(super) fn run(
     };
     Ok(Made {
         front,
+        data_read_back: matches!(plan.target, Target::Disk(_)),
         elapsed: begun.elapsed(),
     })
 }
@@ -144,10 +147,12 @@ impl Made {
             Target::File(path) => path.display(),
             Target::Disk(device) => device.path.display(),
         };
-        let state = if front.written_bytes == 0 {
-            "was complete, read back"
-        } else {
-            "complete, read back"
+        let state = match (self.data_read_back, front.written_bytes) {
+            (false, _) => {
+                "complete; boot partitions read back, the data when `disk write` writes it"
+            }
+            (true, 0) => "was complete, read back",
+            (true, _) => "complete, read back",
         };
         let written = format::bytes(front.written_bytes);
         let time = format::duration(self.elapsed);
@@ -164,7 +169,7 @@ impl Serialize for Made {
         let front = &self.front;
         json!({
             "keptBytes": front.kept_bytes, "writtenBytes": front.written_bytes, "espDigest": front.digests.first(),
-            "isoDigest": front.digests.get(1), "seconds": self.elapsed.as_secs_f64(),
+            "isoDigest": front.digests.get(1), "dataReadBack": self.data_read_back, "seconds": self.elapsed.as_secs_f64(),
         })
         .serialize(serializer)
     }

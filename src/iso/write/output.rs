@@ -58,7 +58,7 @@ pub fn preflight(input: &Path, output: &Path, overwrite: Overwrite) -> Result<()
     Ok(())
 }
 
-/// Writes the changed ISO to `output`, which appears whole or not at all (mode 0644 and the umask), and reads it back. Reports the
+/// Writes the changed ISO to `output`, which appears whole or not at all (mode 0600), and reads it back. Reports the
 /// bytes copied as progress of the item `id`; shared blocks count at once.
 ///
 /// # Errors

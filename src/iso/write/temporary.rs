@@ -15,8 +15,8 @@ use tempfile::{Builder, NamedTempFile};
 use super::Overwrite;
 use crate::io::atomic::{PREFIX, parent};
 
-/// Less the umask.
-const MODE: u32 = 0o644;
+/// The config and the connections in an ISO have keys and pull secrets: they are its owner's.
+const MODE: u32 = 0o600;
 
 /// A new file; gone when dropped before [`Temporary::publish`].
 #[derive(Debug)]
