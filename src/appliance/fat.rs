@@ -183,20 +183,45 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_byte_makes_it_panic_or_hang() {
+    /// A volume of 128 KiB with a directory `EFI`.
+    fn small(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<u8> {
         let mut disk = Cursor::new(vec![0; 128 << 10]);
         fatfs::format_volume(&mut disk, FormatVolumeOptions::new()).unwrap();
         disk.set_position(0);
         let volume = FileSystem::new(&mut disk, FsOptions::new()).unwrap();
         volume.root_dir().create_dir("EFI").unwrap();
-        for n in 0..20 {
-            let name = format!("EFI/a long name {n}");
+        for (name, bytes) in files {
             let mut file = volume.root_dir().create_file(&name).unwrap();
-            file.write_all(&[n; 700]).unwrap();
+            file.write_all(&bytes).unwrap();
         }
         volume.unmount().unwrap();
-        let good = disk.into_inner();
+        disk.into_inner()
+    }
+
+    #[test]
+    fn a_chain_is_read_as_far_as_it_is_counted() {
+        let mut image = small([("EFI/B".to_owned(), vec![0; 60_000])]);
+        let mut windows = image.windows(11);
+        let at = windows.position(|name| name == b"B          ").unwrap();
+        // A file of one byte at the head of a long chain.
+        image[at + 28..at + ENTRY].copy_from_slice(&1_u32.to_le_bytes());
+        let tree = read(&image).unwrap();
+        assert_eq!(tree["EFI/B"], [0]);
+        assert!(tree["EFI/B"].capacity() < 4096);
+        // Directories that share it.
+        image[at + 11] = 0x10;
+        assert_eq!(read(&image).unwrap(), Tree::new());
+        for copy in 1..4 {
+            image.copy_within(at..at + ENTRY, at + copy * ENTRY);
+        }
+        let refused = read(&image).unwrap_err().to_string();
+        assert!(refused.contains("more bytes than the image"), "{refused}");
+    }
+
+    #[test]
+    fn no_byte_makes_it_panic_or_hang() {
+        let files = (0..20).map(|n| (format!("EFI/a long name {n}"), vec![n; 700]));
+        let good = small(files);
         assert_eq!(read(&good).unwrap().len(), 20);
         // Knuth's generator: the same bytes every time.
         let mut state = 1_u64;

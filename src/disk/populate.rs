@@ -2,7 +2,7 @@
 //!
 //! `mkfs.xfs -p` reads a protofile (mkfs.xfs(8)): mode, owner and source per name, white space separated, a directory ends with `$`.
 //! It has no quoting, so names with white space cannot be told to it, and it reads each file into memory.
-//! `mke2fs -d` walks by itself. FAT is filled by us, root level only: fatfs 0.3 makes directories that `fsck.vfat` calls corrupt.
+//! `mke2fs -d` walks by itself, and leaves nothing out. FAT is filled by us, root level only: fatfs 0.3 makes directories that `fsck.vfat` calls corrupt.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::DiskError;
 use super::request::Filesystem;
+use crate::io::atomic::UNFINISHED;
 
 /// mkfs.xfs reads a file by one read(2), which Linux ends there.
 const XFS_FILE_MAX: u64 = 0x7fff_f000;
@@ -108,6 +109,9 @@ fn entries(root: &Path, below: &Path, filesystem: Filesystem) -> Result<Vec<Entr
     let mut found = Vec::new();
     for entry in fs_err::read_dir(&directory).map_err(DiskError::io("read", &directory))? {
         let entry = entry.map_err(DiskError::io("read", &directory))?;
+        if entry.file_name() == UNFINISHED && filesystem != Filesystem::Ext4 {
+            continue;
+        }
         found.push(one(root, &below.join(entry.file_name()), filesystem)?);
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -128,6 +132,11 @@ fn one(root: &Path, relative: &Path, filesystem: Filesystem) -> Result<Entry, Di
     if filesystem == Filesystem::Xfs && quoted {
         return Err(refuse(
             "its name has a character that mkfs.xfs cannot be told",
+        ));
+    }
+    if name == UNFINISHED {
+        return Err(refuse(
+            "it holds unfinished downloads; finish them with `snoforge assets`, or remove it",
         ));
     }
     let meta = fs_err::symlink_metadata(&path).map_err(DiskError::io("read", &path))?;
@@ -188,5 +197,23 @@ fn proto(entries: &[Entry], text: &mut String) {
                 writeln!(text, "$")
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_downloads_stay_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = dir.path().join("files").join(UNFINISHED);
+        fs_err::create_dir_all(&work).unwrap();
+        fs_err::write(work.join("rhcos-live.x86_64.iso"), [1; 9]).unwrap();
+        fs_err::write(dir.path().join("files/oc"), [1; 5]).unwrap();
+        let tree = Tree::walk(dir.path(), Filesystem::Xfs).unwrap();
+        assert_eq!(tree.files(), [("files/oc".to_owned(), 5)]);
+        let refused = Tree::walk(dir.path(), Filesystem::Ext4).unwrap_err();
+        assert!(refused.to_string().contains("unfinished"), "{refused}");
     }
 }

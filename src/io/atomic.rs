@@ -11,6 +11,9 @@ use tempfile::NamedTempFile;
 /// How the name of a temporary file begins: one that a killed process left may be removed.
 pub const PREFIX: &str = ".tmp-";
 
+/// A directory of unfinished files beside the finished ones: what is in it is not verified, and is copied nowhere.
+pub const UNFINISHED: &str = ".assets";
+
 /// Replaces `path` with `contents` (mode 0644).
 ///
 /// # Errors
@@ -92,7 +95,8 @@ pub fn sync_dir(directory: &Path) -> io::Result<()> {
     fs_err::File::open(directory)?.sync_all()
 }
 
-fn parent(path: &Path) -> &Path {
+/// The directory that a file is in: `.` for a plain name.
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

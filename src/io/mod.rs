@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod pipe;
+pub mod unfinished;
 pub mod unpack;
 
 /// What sort of failure of a disk or an ISO it is; decides the exit code.

@@ -1,5 +1,6 @@
 //! `appliance`: one stick out of an ISO and the demo's data, judged by the field's tools.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use snoforge::exec;
@@ -145,7 +146,15 @@ fn an_image_file_as_other_tools_see_it() {
     assert!(said.contains("no Ignition config"), "{said}");
 
     let image = home.join("stick.img");
+    let permissions = fs_err::metadata(&image).unwrap().permissions();
+    assert_eq!(
+        permissions.mode() & 0o777,
+        0o600,
+        "keys of the cluster are in it"
+    );
     let image = image.to_str().unwrap();
+    // The data partition was filled by mkfs, and is read when the image is written.
+    assert_eq!(made.json()["made"]["dataReadBack"], false);
     assert!(tool("sgdisk", &["-v", image]).contains("No problems found"));
     let sum = tool("sha256sum", &[iso.to_str().unwrap()]);
     let told = format!("sha256:{}", sum.split_whitespace().next().unwrap());
@@ -289,6 +298,7 @@ fn a_disk_is_made_once_and_brought_up_to_date() {
     assert!(small.stderr.contains("are needed"), "{}", small.stderr);
     let made = appliance(home, &iso, &disk.0, &line).expect(0).json();
     assert!(made["made"]["writtenBytes"].as_u64() > Some(4 << 20));
+    assert_eq!(made["made"]["dataReadBack"], true);
     assert!(tool("sgdisk", &["-v", &disk.0]).contains("No problems found"));
     let (_, size) = place(&disk.0, "3");
     assert_eq!(size, 1 << 30);

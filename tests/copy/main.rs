@@ -63,6 +63,7 @@ fn source_of(shared: usize) -> Source {
         ("files/deep/rootfs.img", "not small"),
         ("bin/snoforge", "#!/bin/sh\n"),
         ("files/half.partial", "no"),
+        ("files/.assets/rhcos-live.x86_64.iso", "no"),
         (".hidden", "no"),
     ] {
         let path = root.join(path);
@@ -119,6 +120,7 @@ impl Source {
             assert!(ours == theirs, "{path}");
         }
         assert!(!root.join(".hidden").exists() && !root.join("files/half.partial").exists());
+        assert!(!root.join("files/.assets").exists());
     }
 }
 

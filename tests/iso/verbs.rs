@@ -99,7 +99,7 @@ fn forcing() {
             .unwrap()
             .permissions(),
     );
-    assert_eq!(mode & 0o777, 0o644, "the umask of tests is 022");
+    assert_eq!(mode & 0o777, 0o600, "keys of a cluster may be in it");
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! long name  @0 order, last has 0x40  @1, @14, @28 five, six, two UTF-16 units  @13 checksum of the short name
 //! ```
 //!
-//! Invariants: nothing is believed; a chain of clusters is no longer than there are clusters, and files are no larger than the image.
+//! Invariants: nothing is believed; what is read of files and directories comes to no more bytes than the image has, shared clusters counted
+//! each time.
 
 use std::io;
 
@@ -56,6 +57,13 @@ struct Entry {
 
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+/// Takes what is read off what may still be read.
+fn charge(room: &mut usize, bytes: usize) -> io::Result<()> {
+    let left = room.checked_sub(bytes);
+    *room = left.ok_or_else(|| invalid("the files have more bytes than the image"))?;
+    Ok(())
 }
 
 impl<'a> Volume<'a> {
@@ -115,24 +123,20 @@ impl<'a> Volume<'a> {
         if depth > MAX_DEPTH {
             return Err(invalid("directories are too deep"));
         }
+        // Every entry and every directory counts, so that a hostile tree of directories ends too.
         for entry in entries(directory) {
-            // Every entry counts, so that a hostile tree of directories ends too.
-            let left = room.checked_sub(entry.size.max(ENTRY));
-            *room = left.ok_or_else(|| invalid("the files have more bytes than the image"))?;
             let path = format!("{path}{}", entry.name);
             if entry.is_directory {
-                let below = self.chain(entry.first)?;
+                let below = self.directory(entry.first)?;
+                charge(room, below.len())?;
                 self.files_of(&below, &format!("{path}/"), depth + 1, (tree, room))?;
                 continue;
             }
-            let mut bytes = match entry.size {
-                0 => Vec::new(),
-                _ => self.chain(entry.first)?,
-            };
+            charge(room, entry.size.max(ENTRY))?;
+            let bytes = self.chain(entry.first, entry.size)?;
             if bytes.len() < entry.size {
                 return Err(invalid("a file is shorter than it says"));
             }
-            bytes.truncate(entry.size);
             tree.insert(path, bytes);
             if tree.len() > MAX_FILES {
                 return Err(invalid("there are too many files"));
@@ -150,7 +154,7 @@ impl<'a> Volume<'a> {
                     return Err(invalid("there are too many directories"));
                 }
                 found.push((self.at(entry.first)?, in_root));
-                open.push((self.chain(entry.first)?, false));
+                open.push((self.directory(entry.first)?, false));
             }
         }
         Ok(found)
@@ -158,7 +162,7 @@ impl<'a> Volume<'a> {
 
     fn root(&self) -> io::Result<Vec<u8>> {
         if self.width == Width::ThirtyTwo {
-            return self.chain(self.root_cluster);
+            return self.directory(self.root_cluster);
         }
         let (at, length) = self.root_region;
         let region = self.image.get(at..at.saturating_add(length));
@@ -175,18 +179,26 @@ impl<'a> Volume<'a> {
         at.ok_or_else(|| invalid("a cluster is not there"))
     }
 
-    /// The bytes of a cluster and all that follow it.
-    fn chain(&self, first: u32) -> io::Result<Vec<u8>> {
+    /// The bytes of a directory, whose size is written nowhere.
+    fn directory(&self, first: u32) -> io::Result<Vec<u8>> {
+        let most = self.image.len();
+        let bytes = self.chain(first, most + 1)?;
+        // Only a circle comes to more than there is.
+        if bytes.len() > most {
+            return Err(invalid("a chain of clusters is a circle"));
+        }
+        Ok(bytes)
+    }
+
+    /// The bytes of a cluster and of those that follow it, `most` at most.
+    fn chain(&self, first: u32, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut next = Some(first);
-        while let Some(cluster) = next {
+        while let Some(cluster) = next.filter(|_| bytes.len() < most) {
             let at = self.at(cluster)?;
-            let there = self.image.get(at..at + self.cluster);
+            let length = self.cluster.min(most - bytes.len());
+            let there = self.image.get(at..at + length);
             bytes.extend_from_slice(there.ok_or_else(|| invalid("a cluster is cut off"))?);
-            // Only a circle comes to more than there is.
-            if bytes.len() > self.image.len() {
-                return Err(invalid("a chain of clusters is a circle"));
-            }
             next = self.next(cluster)?;
         }
         Ok(bytes)

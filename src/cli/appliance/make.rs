@@ -1,6 +1,6 @@
 //! Does what the plan says: the data partition, its data, what boots.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,14 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::Appliance;
+use super::confirmed::Confirmed;
 use super::plan::{Data, Plan, Target};
-use crate::appliance::{Layout, Live};
+use crate::appliance::Live;
 use crate::cli::context::{Context, block_on, on_interrupt};
 use crate::cli::execute;
 use crate::cli::exit::{Exit, Failure};
-use crate::disk::{self, FrontReport, Populate, Request, Selector, System};
-use crate::io::atomic::sync_dir;
+use crate::disk::{self, Device, FrontReport, Populate, Request, Selector, System};
+use crate::io::unfinished::Unfinished;
 use crate::progress::Reporter;
 use crate::ui::format;
 
@@ -24,6 +25,8 @@ type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 #[derive(Debug)]
 pub(super) struct Made {
     front: FrontReport,
+    /// Not in a file: mkfs filled it, and nothing read it.
+    data_read_back: bool,
     elapsed: Duration,
 }
 
@@ -37,19 +40,39 @@ pub(super) fn run(
     let begun = Instant::now();
     let front = match &plan.target {
         Target::File(path) => file(flags, context, (live, plan), path)?,
-        Target::Disk(device) => {
-            if let Data::Make(data) = &plan.data {
-                disk::apply(data, Populate::Empty, context.reporter.as_ref())?;
-            }
-            copy(flags, context, &device.path)?;
-            let job = Front::new(live, plan, &device.path);
-            let again = "run the same command again to go on; what is there is kept";
-            stoppable(context, again, |reporter, stop| job.write(reporter, stop))?
-        }
+        Target::Disk(device) => disk(flags, context, (live, plan), device)?,
     };
     Ok(Made {
         front,
+        data_read_back: matches!(plan.target, Target::Disk(_)),
         elapsed: begun.elapsed(),
+    })
+}
+
+fn disk(
+    flags: &Appliance,
+    context: &Context,
+    (live, plan): (&Live, &Plan),
+    device: &Device,
+) -> Result<FrontReport, Failure> {
+    let label = plan.request.label.as_str();
+    let confirmed = Confirmed { device, label };
+    confirmed.disk()?;
+    let data = match &plan.data {
+        Data::Make(data) => {
+            let made = disk::apply(data, Populate::Empty, context.reporter.as_ref())?;
+            made.partition.map(|made| made.guid)
+        }
+        Data::There(guid) => *guid,
+        Data::InFile => None,
+    };
+    confirmed.with(data)?;
+    copy(flags, context, &device.path)?;
+    let again = "run the same command again to go on; what is there is kept";
+    stoppable(context, again, |reporter, stop| {
+        let (device, contents) = confirmed.with(data)?;
+        let front = plan.layout.front(live, &device, &contents)?;
+        Ok(front.run(reporter, stop)?)
     })
 }
 
@@ -69,69 +92,32 @@ fn copy(flags: &Appliance, context: &Context, disk: &Path) -> Result<(), Failure
     execute(words.into_iter().chain(places), &context.nested())
 }
 
-/// Gone when dropped, unless it got its name.
-struct Partial(PathBuf);
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        let _ = fs_err::remove_file(&self.0);
-    }
-}
-
 fn file(
     flags: &Appliance,
     context: &Context,
     (live, plan): (&Live, &Plan),
     path: &Path,
 ) -> Result<FrontReport, Failure> {
-    // What a killed run left of it goes.
-    let partial = Partial(path.with_added_extension("partial"));
-    let image = fs_err::File::create(&partial.0)?;
-    image.set_len(plan.layout.disk_bytes(plan.data_bytes()))?;
-    drop(image);
+    let bytes = plan.layout.disk_bytes(plan.data_bytes());
+    // The keys and the pull secret in the config are its owner's.
+    let image = Unfinished::create(path, bytes, 0o600)?;
     let request = Request {
         wipe: true,
         ..plan.request.clone()
     };
-    let front = Front::new(live, plan, &partial.0);
+    let selector = Selector::Path(image.path().to_owned());
     let folder = &flags.folder;
     let again = "nothing is left of it; run the same command again";
     let report = stoppable(context, again, |reporter, stop| {
-        let device = disk::find(&System::host(), &Selector::Path(front.path.clone()))?;
+        let device = disk::find(&System::host(), &selector)?;
         let data = disk::plan(&device, &disk::read(&device)?, &request)?;
         disk::apply(&data, Populate::From(folder), reporter)?;
-        front.write(reporter, stop)
-    })?;
-    fs_err::File::open(&partial.0)?.sync_all()?;
-    fs_err::rename(&partial.0, path)?;
-    std::mem::forget(partial);
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or(Path::new(".")))?;
-    Ok(report)
-}
-
-/// What boots, in front of a data partition that is there.
-struct Front<'a> {
-    live: &'a Live,
-    layout: &'a Layout,
-    path: PathBuf,
-}
-
-impl<'a> Front<'a> {
-    fn new(live: &'a Live, plan: &'a Plan, path: &Path) -> Self {
-        Self {
-            live,
-            layout: &plan.layout,
-            path: path.to_owned(),
-        }
-    }
-
-    fn write(&self, reporter: &dyn Reporter, stop: Stop<'_>) -> Result<FrontReport, Failure> {
-        let device = disk::find(&System::host(), &Selector::Path(self.path.clone()))?;
-        let contents = disk::read(&device)?;
-        let front = self.layout.front(self.live, &device, &contents)?;
+        let device = disk::find(&System::host(), &selector)?;
+        let front = plan.layout.front(live, &device, &disk::read(&device)?)?;
         Ok(front.run(reporter, stop)?)
-    }
+    })?;
+    image.publish()?;
+    Ok(report)
 }
 
 /// Runs blocking work that Ctrl-C stops; what it returns then counts as interrupted.
@@ -161,10 +147,12 @@ impl Made {
             Target::File(path) => path.display(),
             Target::Disk(device) => device.path.display(),
         };
-        let state = if front.written_bytes == 0 {
-            "was complete, read back"
-        } else {
-            "complete, read back"
+        let state = match (self.data_read_back, front.written_bytes) {
+            (false, _) => {
+                "complete; boot partitions read back, the data when `disk write` writes it"
+            }
+            (true, 0) => "was complete, read back",
+            (true, _) => "complete, read back",
         };
         let written = format::bytes(front.written_bytes);
         let time = format::duration(self.elapsed);
@@ -181,7 +169,7 @@ impl Serialize for Made {
         let front = &self.front;
         json!({
             "keptBytes": front.kept_bytes, "writtenBytes": front.written_bytes, "espDigest": front.digests.first(),
-            "isoDigest": front.digests.get(1), "seconds": self.elapsed.as_secs_f64(),
+            "isoDigest": front.digests.get(1), "dataReadBack": self.data_read_back, "seconds": self.elapsed.as_secs_f64(),
         })
         .serialize(serializer)
     }

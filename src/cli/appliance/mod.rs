@@ -1,5 +1,6 @@
 //! `snoforge appliance`: one stick with the live ISO and the data partition. Plan, question, data partition, what boots.
 
+mod confirmed;
 mod make;
 mod plan;
 
@@ -20,7 +21,8 @@ use plan::{Plan, Target};
 /// What `--help` says after the flags.
 pub(super) const HELP: &str = "\
 The stick has three partitions: one that UEFI boots, the ISO, and the data partition at the end. BIOS boots the ISO's own ISOLINUX.
--o FILE makes an image for `disk write`, without root; it has its name only when it is whole. -o DISK asks, makes and fills the data \
+-o FILE makes an image for `disk write`, without root, mode 0600; it has its name only when it is whole; its boot partitions are read \
+back, its data when `disk write` writes it. -o DISK asks, makes and fills the data \
 partition, and writes what boots last, after everything else was read back: a half made stick boots nowhere. The same line goes on \
 after a pulled stick or Ctrl-C, and brings a stick that is there up to date: another ISO, more images.
 The data directory is verified first: every byte for FILE, presence and sizes for DISK, whose copy is hashed while it is made.

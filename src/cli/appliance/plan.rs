@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Appliance;
 use crate::appliance::{Boots, DATA_NUMBER, Layout, Live};
@@ -15,6 +16,7 @@ use crate::cli::disk::choose_one;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::precache::partition::confirm;
 use crate::disk::{self, Contents, Device, DiskError, Label, Partition, Request, Selector, System};
+use crate::io::atomic::parent;
 use crate::ui::format;
 
 const GIB: u64 = 1 << 30;
@@ -33,8 +35,8 @@ pub(super) enum Target {
 pub(super) enum Data {
     /// It is made.
     Make(Box<disk::Plan>),
-    /// It is there, as asked for.
-    There,
+    /// It is there, as asked for; its GUID.
+    There(Option<Uuid>),
     /// It is made in a new file.
     InFile,
 }
@@ -122,7 +124,7 @@ impl Plan {
     pub(super) fn confirm(&self) -> Result<(), Failure> {
         match (&self.data, &self.target) {
             (Data::Make(plan), _) => confirm(plan),
-            (Data::There, _) => typed("yes"),
+            (Data::There(_), _) => typed("yes"),
             (Data::InFile, Target::File(path)) if self.replaces => {
                 let name = path.file_name().unwrap_or_default();
                 typed(&name.to_string_lossy())
@@ -147,8 +149,7 @@ impl Plan {
 fn refuse_file(path: &Path, wipe: bool) -> Result<bool, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let name = path.display();
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    if !parent.unwrap_or(Path::new(".")).is_dir() {
+    if !parent(path).is_dir() {
         return Err(usage(format!("the directory of {name} does not exist")).hint("make it"));
     }
     match fs_err::metadata(path) {
@@ -164,10 +165,8 @@ fn refuse_file(path: &Path, wipe: bool) -> Result<bool, Failure> {
 
 /// An image that cannot be finished is not begun.
 fn room(path: &Path, needed: u64) -> Result<(), Failure> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let directory = parent.unwrap_or(Path::new("."));
     // A filesystem that does not tell is tried.
-    let Ok(stat) = rustix::fs::statvfs(directory) else {
+    let Ok(stat) = rustix::fs::statvfs(parent(path)) else {
         return Ok(());
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -219,9 +218,9 @@ fn plan_disk(
             Ok(Data::Make(Box::new(plan)))
         }
         Err(DiskError::AlreadyThere { .. }) => {
-            let start = existing(&contents, request).map(|p| p.start_bytes);
-            layout.check_before(device, start.unwrap_or_default())?;
-            Ok(Data::There)
+            let data = existing(&contents, request);
+            layout.check_before(device, data.map_or(0, |p| p.start_bytes))?;
+            Ok(Data::There(data.and_then(|p| p.guid)))
         }
         Err(taken @ (DiskError::NumberInUse { .. } | DiskError::NoRoom { .. })) => {
             Err(Failure::from(taken).hint("--wipe makes everything anew"))
@@ -251,7 +250,7 @@ impl fmt::Display for Plan {
         let data = disk::human(self.data_bytes());
         match &self.data {
             Data::Make(_) => {}
-            Data::There => writeln!(
+            Data::There(_) => writeln!(
                 f,
                 "keep      3: `{label}`, {data}, {filesystem}: what it lacks is copied"
             )?,
@@ -272,7 +271,7 @@ impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let partition = match &self.data {
             Data::Make(plan) => Some(plan),
-            Data::There | Data::InFile => None,
+            Data::There(_) | Data::InFile => None,
         };
         let device = match &self.target {
             Target::Disk(device) => Some(device),

@@ -3,8 +3,9 @@
 //! ```text
 //! OUT/openshift-install  OUT/oc  OUT/rhcos-live.x86_64.iso
 //! OUT/assets.json        the record: name → source, version, size, SHA-256
-//! OUT/.assets/           unfinished files; its lock keeps a second run away
+//! OUT/.assets/           unfinished files, gone when there are none
 //! ```
+//! A lock on OUT itself keeps a second run away.
 
 use std::collections::BTreeMap;
 use std::fs::TryLockError;
@@ -61,17 +62,14 @@ impl Desk {
     /// # Errors
     /// Another run is at work, or the directory cannot be written.
     pub(super) fn open(out: &Path) -> Result<Self, Failure> {
-        let work = out.join(".assets");
-        fs_err::create_dir_all(&work)?;
-        let lock = fs_err::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(work.join("lock"))?;
+        fs_err::create_dir_all(out)?;
+        let lock = fs_err::File::open(out)?;
         if let Err(TryLockError::WouldBlock) = lock.file().try_lock() {
             let message = format!("{}: another `assets` is at work there", out.display());
             return Err(Failure::new(Exit::Environment, message).hint("wait for it, or stop it"));
         }
+        let work = out.join(atomic::UNFINISHED);
+        fs_err::create_dir_all(&work)?;
         for entry in fs_err::read_dir(&work)?.flatten() {
             if entry
                 .file_name()
@@ -122,9 +120,24 @@ impl Desk {
         }))
     }
 
-    /// A place for an unfinished download, on the same filesystem.
+    /// A place for an unfinished download, on the same filesystem. Older ones of the same sort, program or ISO, go.
     pub(super) fn download(&self, name: &str) -> PathBuf {
-        self.out.join(".assets").join(name)
+        let work = self.work();
+        let is_iso = |name: &str| name.contains(".iso");
+        let there = fs_err::read_dir(&work).into_iter().flatten().flatten();
+        for entry in there {
+            let other = entry.file_name();
+            let other = other.to_string_lossy();
+            if is_iso(&other) == is_iso(name) && !other.starts_with(name) {
+                // What cannot be removed is in nobody's way.
+                let _ = fs_err::remove_file(entry.path());
+            }
+        }
+        work.join(name)
+    }
+
+    fn work(&self) -> PathBuf {
+        self.out.join(atomic::UNFINISHED)
     }
 
     /// A new unfinished file, gone when it is not finished.
@@ -132,8 +145,7 @@ impl Desk {
     /// # Errors
     /// It cannot be made.
     pub(super) fn blank(&self) -> Result<NamedTempFile, Failure> {
-        let work = self.out.join(".assets");
-        Ok(NamedTempFile::with_prefix_in(atomic::PREFIX, work)?)
+        Ok(NamedTempFile::with_prefix_in(atomic::PREFIX, self.work())?)
     }
 
     /// Gives a finished file its name and mode, and records it.
@@ -167,6 +179,13 @@ impl Desk {
     }
 }
 
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Only an empty one goes.
+        let _ = fs_err::remove_dir(self.work());
+    }
+}
+
 /// Reads a whole file.
 ///
 /// # Errors
@@ -181,5 +200,41 @@ pub(super) fn sha256(path: &Path) -> std::io::Result<Digest> {
             return Ok(hasher.finish());
         }
         hasher.update(buffer.get(..count).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_nothing_old_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = dir.path().join(atomic::UNFINISHED);
+        let desk = Desk::open(dir.path()).unwrap();
+        let second = Desk::open(dir.path()).unwrap_err();
+        assert!(second.message.contains("at work"), "{}", second.message);
+        let names = [
+            "rhcos-4.13.1-live.x86_64.iso",
+            "oc-4.13.1.tar.gz.0123.partial",
+        ];
+        for name in names {
+            fs_err::write(work.join(name), b"x").unwrap();
+        }
+        // The same version goes on, another takes its place.
+        let path = desk.download(names[0]);
+        assert!(path.exists() && work.join(names[1]).exists());
+        let other = desk.download("rhcos-4.13.2-live.x86_64.iso");
+        assert!(!path.exists() && !other.exists());
+        drop(desk);
+        assert!(work.join(names[1]).exists());
+        let desk = Desk::open(dir.path()).unwrap();
+        fs_err::remove_file(
+            desk.download("oc-4.13.1.tar.gz")
+                .with_extension("gz.0123.partial"),
+        )
+        .unwrap();
+        drop(desk);
+        assert!(!work.exists());
     }
 }

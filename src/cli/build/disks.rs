@@ -1,6 +1,6 @@
 //! The data disks and image files: which are filled, which are to be made, what would be lost.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::lines::{is_device, label, number};
 use super::report::{DiskReport, Report};
@@ -11,6 +11,8 @@ use crate::cli::precache::Precache;
 use crate::cli::{Command, parse};
 use crate::config::factory::{Disk, Factory, Target};
 use crate::disk::{self, Contents, Partition, Plan, Selector, System};
+use crate::io::atomic::parent;
+use crate::io::unfinished::Unfinished;
 use crate::oci::Digest;
 
 const GIB: u64 = 1 << 30;
@@ -133,34 +135,12 @@ pub(super) fn name(factory: &Factory, disk: &Disk) -> String {
     }
 }
 
-/// Where an image is until it is whole.
-pub(super) fn unfinished(image: &Path) -> PathBuf {
-    image.with_added_extension("partial")
-}
-
-/// Makes the empty file of an image; what a run before left of it goes.
+/// Makes the empty file of an image.
 ///
 /// # Errors
-/// It cannot be written.
-pub(super) fn create(disk: &Disk, image: &Path) -> Result<(), Failure> {
-    if let Some(parent) = image.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs_err::create_dir_all(parent)?;
-    }
-    let file = fs_err::File::create(unfinished(image))?;
-    file.set_len(disk.size_gib * GIB + TABLES)?;
-    Ok(())
-}
-
-/// Gives an image its name.
-///
-/// # Errors
-/// It cannot be renamed.
-pub(super) fn finish(image: &Path) -> Result<(), Failure> {
-    let unfinished = unfinished(image);
-    fs_err::File::open(&unfinished)?.sync_all()?;
-    fs_err::rename(&unfinished, image)?;
-    let parent = image.parent().filter(|p| !p.as_os_str().is_empty());
-    Ok(crate::io::atomic::sync_dir(
-        parent.unwrap_or(Path::new(".")),
-    )?)
+/// It cannot be written, or another run makes it.
+pub(super) fn create(disk: &Disk, image: &Path) -> Result<Unfinished, Failure> {
+    fs_err::create_dir_all(parent(image))?;
+    let bytes = disk.size_gib * GIB + TABLES;
+    Ok(Unfinished::create(image, bytes, 0o644)?)
 }

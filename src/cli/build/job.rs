@@ -287,10 +287,10 @@ impl<'a> Job<'a> {
             return Ok(());
         };
         let image = &path.value;
-        disks::create(disk, image)?;
-        let line = lines::image(self.factory, disk, &disks::unfinished(image));
+        let unfinished = disks::create(disk, image)?;
+        let line = lines::image(self.factory, disk, unfinished.path());
         self.step(("image", image.display().to_string()), false, line)?;
-        disks::finish(image)?;
+        unfinished.publish()?;
         self.filled(disk, (digest, false))
     }
 

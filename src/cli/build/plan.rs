@@ -173,7 +173,7 @@ fn one_disk(facts: &Facts<'_>, disk: &Disk, state: &State) -> Vec<Step> {
             copy,
         ],
         State::Image { replaces } => {
-            let file = super::disks::unfinished(std::path::Path::new(&target));
+            let file = crate::io::unfinished::partial(std::path::Path::new(&target));
             let what = if *replaces {
                 format!("{made}; replaces the file that is there")
             } else {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::disk::{self, Access, DiskError, Mounted, Selector, System, Volume};
+use crate::io::atomic::parent;
 
 /// A place that was found; nothing is mounted yet.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,12 +110,5 @@ fn volume(selector: &Selector, label: &str) -> Result<Place, Failure> {
         Err(error @ DiskError::InUse { .. }) => Err(Failure::from(error)
             .hint("name the directory where it is mounted instead, or unmount it")),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }

@@ -156,7 +156,8 @@ impl Front {
     ) -> Result<FrontReport, DiskError> {
         let mut job = Job::open(self, reporter, stop)?;
         let whole = job.is_announced()?;
-        let first = job.pass("write", Pass::Write { announced: whole })?;
+        let announced = job.may_boot()?;
+        let first = job.pass("write", Pass::Write { announced })?;
         let mut report = FrontReport {
             kept_bytes: first.kept.saturating_sub(first.shared),
             written_bytes: first.written + first.shared,
@@ -244,6 +245,14 @@ impl<'a> Job<'a> {
         let there = |new: &FrontPartition| gpt.partitions.iter().any(|p| new.is(p));
         let all = gpt.repairs.is_empty() && self.front.partitions.iter().all(there);
         Ok(all && self.first_sector()?.starts_with(&self.front.code))
+    }
+
+    /// Whether the table or the first sector may tell of any content: an older one of another size, or what an interrupted change left.
+    fn may_boot(&self) -> Result<bool, DiskError> {
+        let front = self.front;
+        let ours = |there: &Partition| front.partitions.iter().any(|p| p.has_name_of(there));
+        let code = |sector: Vec<u8>| sector.iter().take(CODE).any(|byte| *byte != 0);
+        Ok(front.before.partitions().iter().any(ours) || code(self.first_sector()?))
     }
 
     fn pass(&mut self, name: &str, mut pass: Pass) -> Result<Tally, DiskError> {

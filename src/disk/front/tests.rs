@@ -138,6 +138,58 @@ fn contents_first_table_last_again_nothing() {
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 #[test]
+fn another_layout_takes_the_old_one_away_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(path) = image(&dir) else {
+        eprintln!("skipped: no mke2fs");
+        return;
+    };
+    let file = dir.path().join("content");
+    fs_err::write(&file, vec![3; 9 << 20]).unwrap();
+    let never = || false;
+    let other = |size_bytes: u64, code: u8, stop: &(dyn Fn() -> bool + Sync)| {
+        let (device, contents) = look(&path);
+        let mut partitions = partitions(&file);
+        partitions[1].size_bytes = size_bytes;
+        let front = Front::new(&device, &contents, partitions, [code; CODE]).unwrap();
+        front.run(&Silent, stop).unwrap()
+    };
+    let nothing = (vec!["data".to_owned()], [0; CODE].to_vec());
+    let told = || (names(&path), fs_err::read(&path).unwrap()[..CODE].to_vec());
+    // Another size, other boot code, and the boot code alone, as a crash between the two leaves it; each stopped in its middle.
+    for (filling, size, code, boot_code_alone) in [
+        (4, 12 * MIB, 0x90, false),
+        (5, 10 * MIB, 0x91, false),
+        (6, 10 * MIB, 0x90, true),
+    ] {
+        assert!(other(10 * MIB, 0x90, &never).done);
+        if boot_code_alone {
+            let path = path.to_str().unwrap();
+            let deleted = exec::run("sgdisk", &["-d", "1", "-d", "2", path]);
+            if matches!(deleted, Err(exec::ExecError::Missing(_))) {
+                eprintln!("skipped: no sgdisk");
+                return;
+            }
+            deleted.unwrap();
+        }
+        fs_err::write(&file, vec![filling; 9 << 20]).unwrap();
+        let asked = AtomicU64::new(0);
+        let soon = || asked.fetch_add(1, Ordering::Relaxed) > 6;
+        assert!(!other(size, code, &soon).done);
+        assert_eq!(told(), nothing, "{filling}");
+        assert!(other(size, code, &never).done);
+        assert_eq!(
+            told(),
+            (
+                ["one", "two", "data"].map(str::to_owned).to_vec(),
+                vec![code; CODE]
+            )
+        );
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+#[test]
 fn other_partitions_are_not_written_over() {
     let dir = tempfile::tempdir().unwrap();
     let Some(path) = image(&dir) else {

@@ -9,7 +9,7 @@ use fs_err::os::unix::fs::FileExt as _;
 use super::journal::discard;
 use super::temporary::Temporary;
 use super::{Medium, Plan, copy, journal_path, verify};
-use crate::io::atomic::sync_dir;
+use crate::io::atomic::{parent, sync_dir};
 use crate::iso::error::IsoError;
 use crate::iso::region::Region;
 use crate::iso::source::{ReadAt as _, read};
@@ -58,7 +58,7 @@ pub fn preflight(input: &Path, output: &Path, overwrite: Overwrite) -> Result<()
     Ok(())
 }
 
-/// Writes the changed ISO to `output`, which appears whole or not at all (mode 0644 and the umask), and reads it back. Reports the
+/// Writes the changed ISO to `output`, which appears whole or not at all (mode 0600), and reads it back. Reports the
 /// bytes copied as progress of the item `id`; shared blocks count at once.
 ///
 /// # Errors
@@ -75,10 +75,7 @@ pub fn to_file(
         path: output.to_owned(),
         source,
     };
-    let directory = match output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = parent(output);
     let temporary = Temporary::new(directory).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => IsoError::NoDirectory(directory.to_owned()),
         _ => failed(source),

@@ -13,10 +13,10 @@ use rustix::fs::{AtFlags, CWD, OFlags};
 use tempfile::{Builder, NamedTempFile};
 
 use super::Overwrite;
-use crate::io::atomic::PREFIX;
+use crate::io::atomic::{PREFIX, parent};
 
-/// Less the umask.
-const MODE: u32 = 0o644;
+/// The config and the connections in an ISO have keys and pull secrets: they are its owner's.
+const MODE: u32 = 0o600;
 
 /// A new file; gone when dropped before [`Temporary::publish`].
 #[derive(Debug)]
@@ -56,10 +56,9 @@ impl Temporary {
             (None, Overwrite::Refuse) => return link(output),
             // No link takes the place of a file, but a rename does.
             (None, Overwrite::Replace) => {
-                let directory = output.parent().filter(|p| !p.as_os_str().is_empty());
                 let made = Builder::new()
                     .prefix(PREFIX)
-                    .make_in(directory.unwrap_or(Path::new(".")), link)?;
+                    .make_in(parent(output), link)?;
                 return Ok(made.persist(output).map(drop)?);
             }
             (Some(name), _) => name,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::survey::{Item, Kind, Survey};
+use crate::io::atomic::parent;
 use crate::oci::Digest;
 use crate::store::{Delta, Store, StoreError, StoreLock};
 
@@ -252,13 +253,6 @@ fn kept(modified: SystemTime, meta: &Metadata) -> bool {
     let since_1970 = found.duration_since(SystemTime::UNIX_EPOCH);
     let coarse = since_1970.is_ok_and(|t| t.subsec_nanos() % 10_000_000 == 0);
     lost.is_zero() || coarse && lost < Duration::from_secs(2)
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// No data directory may be another, or inside another: a copy would read what it writes.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Refused;
-use crate::io::atomic::PREFIX;
+use crate::io::atomic::{PREFIX, UNFINISHED};
 use crate::oci::{Digest, RawManifest};
 use crate::store::{IndexEntry, Store, StoreError, delta};
 
@@ -152,7 +152,9 @@ impl Survey {
         for (name, meta) in entries(&at)? {
             let path = relative.join(&name);
             if meta.is_dir() {
-                self.read_directory(&path)?;
+                if name != UNFINISHED {
+                    self.read_directory(&path)?;
+                }
             } else if meta.is_file() && !name.starts_with(PREFIX) && !name.ends_with(".partial") {
                 self.items.push(other_file(path, &meta)?);
             }
