@@ -273,16 +273,21 @@ pub struct Clock {
     pub now: i64,
     /// Whose clock, and what has to be added to ours, in seconds.
     pub heard: Vec<(String, i64)>,
+    /// Whether a certificate was good by it: it cannot be off by much then.
+    pub verified: bool,
 }
 
-/// Whether the clock is right. With several servers the middle one counts: one wrong server does not make ours wrong.
+/// Whether the clock is right. With several servers the middle one counts, of two in the middle the one that is nearer to ours:
+/// one wrong server does not make ours wrong.
 pub fn clock(clock: &Clock) -> Row {
     let shown = moment(clock.now);
     let cure =
         "set it: `sudo timedatectl set-ntp true`, or `sudo date -s @$(…)` by a clock that is right";
     let mut heard: Vec<&(String, i64)> = clock.heard.iter().collect();
     heard.sort_by_key(|(_, offset)| *offset);
-    let Some((server, offset)) = heard.get(heard.len() / 2).copied() else {
+    let middle = [heard.len().saturating_sub(1) / 2, heard.len() / 2];
+    let middle = middle.iter().filter_map(|at| heard.get(*at));
+    let Some((server, offset)) = middle.min_by_key(|(_, offset)| offset.unsigned_abs()) else {
         if clock.now < MADE {
             let message = format!("it says {shown}, which is before this program was made");
             return Row::new(
@@ -298,7 +303,7 @@ pub fn clock(clock: &Clock) -> Row {
     let off = offset.unsigned_abs();
     let way = if *offset > 0 { "behind" } else { "ahead of" };
     let message = format!("it says {shown}: {} {way} {server}", span(off));
-    if off > TOO_FAR {
+    if off > TOO_FAR && !clock.verified {
         let message = format!("{message}; TLS and certificates will fail");
         return Row::new(
             Outcome::Fail,

@@ -17,7 +17,7 @@ use crate::cli::imageset::resolve::Wanted;
 use crate::config::factory::{Disk, Factory, Iso, Target};
 use crate::config::{Finding, imageset};
 use crate::inventory::lock::Inventory;
-use crate::oci::Reference;
+use crate::oci::{Location, Reference};
 use crate::remote::Visit;
 
 const GIB: u64 = 1 << 30;
@@ -32,6 +32,8 @@ pub(in crate::cli) struct Needs {
     pub warnings: Vec<Finding>,
     /// One image per registry and namespace, and what is to be tried.
     pub images: Vec<(Reference, Visit)>,
+    /// Registries that are pushed to.
+    pub push: Vec<Location>,
     /// Whether the update graph is asked.
     pub graph: bool,
     /// Whether release signatures are looked for.
@@ -74,9 +76,17 @@ pub(in crate::cli) fn needs(factory: &Factory) -> Needs {
     let from_set = asks("mapping");
     Needs {
         images: data.as_ref().map(images).unwrap_or_default(),
+        push: push(factory, |target| {
+            digest.as_ref().is_some_and(|d| report.is_pushed(target, d))
+        }),
         graph: known.is_none() && from_set && asks("graph") && asks("image"),
         signatures: known.is_none() && from_set && !factory.release.is_on("ignoreReleaseSignature"),
-        files: data::flags(factory).map_or_else(|_| Vec::new(), |flags| flags.rootfs_url.clone()),
+        files: match data::flags(factory) {
+            Ok(flags) if !data.as_ref().is_some_and(|data| data.complete) => {
+                flags.rootfs_url.clone()
+            }
+            _ => Vec::new(),
+        },
         folder: PathBuf::from(lines::folder(factory)),
         missing: data.as_ref().and_then(missing),
         image_files: image_files(factory, &states),
@@ -112,6 +122,13 @@ fn missing(data: &Data) -> Option<(u64, u64)> {
     let inventory = data.inventory.as_ref()?;
     let largest = inventory.blobs.values().copied().max();
     Some((data.missing, largest.unwrap_or(0)))
+}
+
+/// Those that no earlier run filled.
+fn push(factory: &Factory, is_pushed: impl Fn(&str) -> bool) -> Vec<Location> {
+    let targets = factory.download.all("push").map(|target| &target.value);
+    let targets = targets.filter(|target| !is_pushed(target));
+    targets.filter_map(|target| target.parse().ok()).collect()
 }
 
 /// One per registry and namespace: those have logins of their own.

@@ -17,6 +17,7 @@ use crate::doctor::{
     self, Authority, Certificates, Clock, Disk, Fault, Filesystem, Place, Role, Row, Tool, User,
 };
 use crate::io::root_text;
+use crate::oci::Location;
 
 /// Programs, rights, disks, room.
 pub(super) fn rows(needs: Option<&Needs>, folder: Option<&Path>) -> Vec<Row> {
@@ -274,10 +275,11 @@ fn filesystem(magic: u64) -> (&'static str, Filesystem) {
 }
 
 /// The clock, and by how much servers differ.
-pub(super) fn clock(heard: Vec<(String, i64)>) -> Row {
+pub(super) fn clock(heard: Vec<(String, i64)>, verified: bool) -> Row {
     doctor::clock(&Clock {
         now: today().as_second(),
         heard,
+        verified,
     })
 }
 
@@ -285,18 +287,22 @@ pub(super) fn clock(heard: Vec<(String, i64)>) -> Row {
 pub(super) fn certificates(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<Row> {
     let now = today().as_second();
     let options = flags.options();
-    let mut hosts: Vec<&str> = match needs {
-        Some(needs) => needs
-            .images
-            .iter()
-            .map(|(image, _)| image.registry())
-            .collect(),
-        None => vec![
+    let own = |location: &'_ Location| host_of(location).to_owned();
+    let mut hosts: Vec<String> = match needs {
+        Some(needs) => {
+            let images = needs.images.iter().map(|(image, _)| image.registry());
+            let images = images.map(str::to_owned);
+            images.chain(needs.push.iter().map(own)).collect()
+        }
+        None => [
             "quay.io",
             "registry.redhat.io",
             "registry.connect.redhat.com",
-        ],
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     };
+    hosts.extend(flags.mirror.iter().map(|mirror| own(mirror.location())));
     hosts.sort_unstable();
     hosts.dedup();
     let mut directories: Vec<PathBuf> = hosts
@@ -322,6 +328,10 @@ pub(super) fn certificates(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<
     });
     rows.extend(doctor::certificates(&configs.collect::<Vec<_>>(), now));
     rows
+}
+
+fn host_of(location: &Location) -> &str {
+    location.name().split('/').next().unwrap_or_default()
 }
 
 fn authorities(directory: &Path) -> Vec<Authority> {
