@@ -17,7 +17,7 @@ use serde::Serialize;
 pub use crate::objects::Outcome;
 pub use certificates::{Authority, Certificates, authorities, certificates};
 pub use machine::{
-    Clock, Disk, Filesystem, Place, Role, Tool, User, clock, disks, places, tools, user,
+    Clock, Disk, Filesystem, Need, Place, Role, Tool, User, clock, disks, places, tools, user,
 };
 pub use network::{
     Login, Met, Proxy, Service, Source, State, Verdict, logins, missed, proxy, registries, services,

@@ -16,13 +16,25 @@ use crate::cli::global::RegistryFlags;
 use crate::cli::imageset::resolve::Wanted;
 use crate::config::factory::{Disk, Factory, Iso, Target};
 use crate::config::{Finding, imageset};
+use crate::doctor::Need;
+use crate::inventory::Summary;
 use crate::inventory::lock::Inventory;
 use crate::oci::{Location, Reference};
 use crate::remote::Visit;
+use crate::site::Site;
 
 const GIB: u64 = 1 << 30;
 /// No image has it: asked by digest, as the job asks, a registry that lets us in says that it is not there.
 const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What is written to a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Files {
+    pub directory: PathBuf,
+    pub need: Need,
+    /// The largest file among them.
+    pub largest: Option<u64>,
+}
 
 /// Needs that are known from the file and from what is there of the job.
 pub(in crate::cli) struct Needs {
@@ -44,10 +56,10 @@ pub(in crate::cli) struct Needs {
     pub folder: PathBuf,
     /// Bytes that are not there yet, and the largest blob, when the inventory is known.
     pub missing: Option<(u64, u64)>,
-    /// Bytes of new image files, by directory.
-    pub image_files: BTreeMap<PathBuf, u64>,
-    /// Where the ISOs go, and their bytes.
-    pub isos: Option<(PathBuf, u64)>,
+    /// New image files, by directory.
+    pub image_files: Vec<Files>,
+    /// The ISOs that are not there yet.
+    pub isos: Option<Files>,
     /// What stands of each disk.
     pub disks: Vec<(String, Result<String, Failure>)>,
     /// Whether real disks are written.
@@ -56,6 +68,8 @@ pub(in crate::cli) struct Needs {
     pub filesystems: BTreeSet<String>,
     /// The Ignition configs of the sites.
     pub configs: BTreeSet<PathBuf>,
+    /// The installer that the job names.
+    pub installer: Option<PathBuf>,
     /// How registries are reached.
     pub registries: Option<RegistryFlags>,
 }
@@ -89,27 +103,28 @@ pub(in crate::cli) fn needs(factory: &Factory) -> Needs {
         },
         folder: PathBuf::from(lines::folder(factory)),
         missing: data.as_ref().and_then(missing),
-        image_files: image_files(factory, &states),
-        isos: factory.iso.as_ref().and_then(|iso| iso_bytes(factory, iso)),
-        devices: states
-            .iter()
-            .any(|s| !matches!(s, State::Image { .. } | State::Filled(_))),
+        image_files: image_files(
+            factory.disks.iter().zip(&states),
+            known.map(|known| Summary::of(known).disk_bytes),
+        ),
+        isos: factory.iso.as_ref().and_then(|iso| iso_files(factory, iso)),
+        devices: states.iter().any(needs_device),
+        filesystems: filesystems(factory.disks.iter().zip(&states)),
         disks: factory
             .disks
             .iter()
             .zip(states)
             .map(|(disk, state)| (disk.target.text(), told(disk, state)))
             .collect(),
-        filesystems: factory
-            .disks
-            .iter()
-            .map(|disk| disk.values.text("fs").unwrap_or("xfs").to_owned())
-            .collect(),
         configs: factory
             .iso
             .as_ref()
             .map(|iso| configs(factory, iso))
             .unwrap_or_default(),
+        installer: factory
+            .install
+            .as_ref()
+            .and_then(|install| install.path("installer").map(Path::to_owned)),
         registries: data::flags(factory)
             .ok()
             .map(|flags| flags.flags.registries.clone()),
@@ -199,21 +214,56 @@ pub(in crate::cli) fn usual_images() -> Vec<(Reference, Visit)> {
     release().into_iter().chain(catalog).collect()
 }
 
-fn image_files(factory: &Factory, states: &[State]) -> BTreeMap<PathBuf, u64> {
-    let mut sizes = BTreeMap::new();
-    for (disk, state) in factory.disks.iter().zip(states) {
-        if let (Target::Image(path), State::Image { .. }) = (&disk.target, state) {
-            let directory = path.value.parent().unwrap_or(Path::new("")).to_owned();
-            *sizes.entry(directory).or_default() += disk.size_gib * GIB;
-        }
-    }
-    sizes
+/// Whether a real disk is written.
+fn needs_device(state: &State) -> bool {
+    !matches!(state, State::Image { .. } | State::Filled(_) | State::Away)
 }
 
-fn iso_bytes(factory: &Factory, iso: &Iso) -> Option<(PathBuf, u64)> {
+/// Those of partitions that are not there yet.
+fn filesystems<'a>(disks: impl Iterator<Item = (&'a Disk, &'a State)>) -> BTreeSet<String> {
+    let made = disks.filter(|(_, state)| matches!(state, State::Empty(_) | State::Image { .. }));
+    let name = |disk: &Disk| disk.values.text("fs").unwrap_or("xfs").to_owned();
+    made.map(|(disk, _)| name(disk)).collect()
+}
+
+/// An image file has holes where its filesystem has nothing: it takes what the `data` take, its whole size at most.
+fn image_files<'a>(
+    disks: impl Iterator<Item = (&'a Disk, &'a State)>,
+    data: Option<u64>,
+) -> Vec<Files> {
+    let mut sizes: BTreeMap<PathBuf, Vec<u64>> = BTreeMap::new();
+    for (disk, state) in disks {
+        if let (Target::Image(path), State::Image { .. }) = (&disk.target, state) {
+            let directory = path.value.parent().unwrap_or(Path::new("")).to_owned();
+            let size = disk.size_gib * GIB;
+            sizes.entry(directory).or_default().push(size);
+        }
+    }
+    let files = sizes.into_iter().map(|(directory, sizes)| Files {
+        directory,
+        need: match data {
+            Some(data) => Need::Known(sizes.iter().map(|size| data.min(*size)).sum()),
+            None => Need::AtMost(sizes.iter().sum()),
+        },
+        largest: sizes.iter().copied().max(),
+    });
+    files.collect()
+}
+
+fn iso_files(factory: &Factory, iso: &Iso) -> Option<Files> {
     let sites = isos::sites(factory, iso).ok()?.sites;
-    let bytes = isos::live_size(iso).ok()? * sites.len() as u64;
-    Some((isos::out(iso).to_owned(), bytes))
+    let size = isos::live_size(iso).ok()?;
+    let directory = isos::out(iso).to_owned();
+    let there = |site: &&Site| {
+        let name = site.hostname.as_ref();
+        name.is_some_and(|name| directory.join(format!("{name}.iso")).exists())
+    };
+    let missing = sites.len() - sites.iter().filter(there).count();
+    Some(Files {
+        need: Need::Known(size * missing as u64),
+        largest: Some(size),
+        directory,
+    })
 }
 
 fn told(disk: &Disk, state: State) -> Result<String, Failure> {
@@ -229,17 +279,12 @@ fn told(disk: &Disk, state: State) -> Result<String, Failure> {
     })
 }
 
-/// The shared config and those of single sites.
+/// The configs that sites boot with, except for those that the job makes anew.
 fn configs(factory: &Factory, iso: &Iso) -> BTreeSet<PathBuf> {
-    let list = iso
-        .sites
-        .value
-        .as_deref()
-        .unwrap_or(Path::new(&factory.file));
-    let beside = list.parent().unwrap_or(Path::new(""));
+    let anew = factory.install.as_ref().is_some_and(|i| i.is_on("force"));
     let sites = isos::sites(factory, iso).map_or_else(|_| Vec::new(), |listed| listed.sites);
-    let own = sites.iter().filter_map(|site| site.ignition.as_ref());
-    let own = own.map(|path| beside.join(path));
-    own.chain(iso.values.path("ignition").map(Path::to_owned))
+    let kept = sites.iter().filter(|site| !anew || site.ignition.is_some());
+    let shared = || iso.values.path("ignition").map(Path::to_owned);
+    kept.filter_map(|site| isos::own_config(factory, iso, site).or_else(shared))
         .collect()
 }

@@ -104,7 +104,11 @@ impl Job {
         let mut rows = logins(client, &BTreeSet::new(), untried);
         let landings: Vec<Reference> = self.push.iter().filter_map(landing).collect();
         let images = self.images.iter().map(|(image, _)| image);
-        rows.extend(images.chain(&landings).map(|image| untried_registry(client, image)));
+        rows.extend(
+            images
+                .chain(&landings)
+                .map(|image| untried_registry(client, image)),
+        );
         rows
     }
 
