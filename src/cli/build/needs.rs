@@ -288,3 +288,86 @@ fn configs(factory: &Factory, iso: &Iso) -> BTreeSet<PathBuf> {
     kept.filter_map(|site| isos::own_config(factory, iso, site).or_else(shared))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {version: 4.13.1}\ndownload: {folder: data, push: ['r.lan/a', 'r.lan/b']}\n";
+    const DISKS: &str = "disks:\n- {image: out/a.img, size: 10}\n- {image: out/b.img, size: 30, fs: ext4}\n- {device: /dev/sdx, fs: vfat}\n";
+
+    #[test]
+    fn what_is_there_needs_nothing() {
+        let factory = Factory::parse("f", &format!("{HEAD}{DISKS}")).unwrap();
+        let new = || State::Image { replaces: false };
+        let states = [new(), new(), State::Away];
+        let disks = || factory.disks.iter().zip(&states);
+        assert_eq!(
+            filesystems(disks()),
+            ["xfs", "ext4"].map(str::to_owned).into()
+        );
+        let filled = [new(), State::Filled(String::new()), State::Partitioned];
+        let made = filesystems(factory.disks.iter().zip(&filled));
+        assert_eq!(made, ["xfs".to_owned()].into());
+        for (state, expected) in [
+            (State::Filled(String::new()), false),
+            (State::Away, false),
+            (new(), false),
+            (State::Partitioned, true),
+        ] {
+            assert_eq!(needs_device(&state), expected);
+        }
+        // Files have holes: they take what the data take.
+        for (data, need) in [
+            (None, Need::AtMost(40 * GIB)),
+            (Some(2 * GIB), Need::Known(4 * GIB)),
+            (Some(20 * GIB), Need::Known(30 * GIB)),
+        ] {
+            let files = Files {
+                directory: PathBuf::from("out"),
+                need,
+                largest: Some(30 * GIB),
+            };
+            assert_eq!(image_files(disks(), data), [files]);
+        }
+        let left = push(&factory, |target| target == "r.lan/a");
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        assert_eq!(left, ["r.lan/b"]);
+    }
+
+    #[test]
+    fn media_that_are_there_and_configs_of_each() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = dir.path().join("factory.yaml").display().to_string();
+        let job = |install: &str| {
+            let text = format!(
+                "{HEAD}{install}  live: live.iso\n  out: isos\n  interface: eno1\n  domain: x.org\n  sites:\n  - {{hostname: a, ip: 10.0.0.5/24}}\n  - {{hostname: b, ip: 10.0.0.6/24, ignition: own.ign}}\n"
+            );
+            fs_err::write(&name, &text).unwrap();
+            Factory::parse(&name, &text).unwrap()
+        };
+        let shared = job("iso:\n  ignition: all.ign\n");
+        let found = |factory: &Factory| -> Vec<String> {
+            let found = configs(factory, factory.iso.as_ref().unwrap());
+            let below = |path: &PathBuf| path.strip_prefix(dir.path()).unwrap().to_owned();
+            found
+                .iter()
+                .map(|p| below(p).display().to_string())
+                .collect()
+        };
+        assert_eq!(found(&shared), ["all.ign", "own.ign"]);
+        let install =
+            |more: &str| format!("install: {{pullSecret: p, sshKey: k, out: c{more}}}\niso:\n");
+        let created = format!("c/a/{}", crate::cli::ignition::IGNITION);
+        assert_eq!(found(&job(&install(""))), [created.as_str(), "own.ign"]);
+        assert_eq!(found(&job(&install(", force: true"))), ["own.ign"]);
+        let iso = shared.iso.as_ref().unwrap();
+        assert_eq!(iso_files(&shared, iso), None);
+        fs_err::write(dir.path().join("live.iso"), "1234567").unwrap();
+        fs_err::create_dir(dir.path().join("isos")).unwrap();
+        let need = || iso_files(&shared, iso).unwrap().need;
+        assert_eq!(need(), Need::Known(14));
+        fs_err::write(dir.path().join("isos/b.iso"), "1234567").unwrap();
+        assert_eq!(need(), Need::Known(7));
+    }
+}

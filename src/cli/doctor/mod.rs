@@ -1,5 +1,6 @@
 //! `snoforge doctor`: what the main job needs, looked at before it begins; and whether a site is ready for its machine.
 
+mod logins;
 mod machine;
 mod network;
 mod proxy;

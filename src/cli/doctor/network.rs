@@ -1,18 +1,19 @@
 //! Facts about the network: every registry, login, server and proxy is asked at the same time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::logins;
 use super::proxy::Proxies;
 use crate::cli::build::{Needs, usual_images};
 use crate::cli::context::{env, today};
 use crate::cli::global::RegistryFlags;
-use crate::doctor::{self, Fault, Login, Met, Outcome, Row, Service, Source, State, Verdict};
+use crate::doctor::{self, Fault, Met, Outcome, Row, Service, Source, State, Verdict};
 use crate::oci::{Location, Reference, SourceError, SourceErrorKind};
 use crate::probe;
-use crate::remote::{self, Account, Client, Greeting, Options, RetryPolicy, Visit};
+use crate::remote::{self, Client, Greeting, Options, RetryPolicy, Visit};
 
 /// A person waits for the slowest of all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,7 +102,7 @@ impl Job {
             Err(error) => return vec![broken(error)],
         };
         let untried = |_: &str| Verdict::Unknown("--offline".to_owned());
-        let mut rows = logins(client, &BTreeSet::new(), untried);
+        let mut rows = logins::rows(client, &BTreeSet::new(), untried);
         let landings: Vec<Reference> = self.push.iter().filter_map(landing).collect();
         let images = self.images.iter().map(|(image, _)| image);
         rows.extend(
@@ -130,7 +131,7 @@ impl Job {
         let servers = self.servers.iter();
         let reached = join_all(servers.map(|server| self.server(client, server)));
         let (mut sources, pushes, services, others) =
-            tokio::join!(visits, pushes, reached, self.others(client));
+            tokio::join!(visits, pushes, reached, logins::others(client));
         sources.extend(pushes.into_iter().flatten());
         let (sources, times): (Vec<Source>, Vec<Told>) = sources.into_iter().unzip();
         let verified = times.iter().any(|told| told.verified);
@@ -141,12 +142,12 @@ impl Job {
         }
         let (keys, mut needed) = doctor::missed(&sources);
         let mut verdicts = others;
-        verdicts.extend(verdicts_of(&sources));
+        verdicts.extend(logins::verdicts(&sources));
         let verdict = |key: &str| {
             let untold = || Verdict::Unknown("the key names no registry".to_owned());
             verdicts.get(key).cloned().unwrap_or_else(untold)
         };
-        rows.extend(logins(client, &keys, verdict));
+        rows.extend(logins::rows(client, &keys, verdict));
         let (services, times): (Vec<Service>, Vec<Heard>) = services.into_iter().unzip();
         heard.extend(times.into_iter().flatten());
         rows.extend(doctor::services(&services));
@@ -300,51 +301,6 @@ impl Job {
         };
         (service, heard.into_iter().collect())
     }
-
-    /// Logins that no image of the job goes by: each is shown to its own registry.
-    async fn others(&self, client: &Client) -> BTreeMap<String, Verdict> {
-        let keys = client.logins().into_iter().flatten().map(|l| l.source.key);
-        let tried = keys.map(|key| async move {
-            let verdict = self.other(client, &key).await;
-            Some((key, verdict?))
-        });
-        join_all(tried).await.into_iter().flatten().collect()
-    }
-
-    async fn other(&self, client: &Client, key: &str) -> Option<Verdict> {
-        let place = key.strip_prefix("credHelpers.").unwrap_or(key);
-        let place = place.split_once("://").map_or(place, |(_, rest)| rest);
-        let host = place.split('/').next()?;
-        let namespace = place.strip_prefix(host)?.trim_matches('/');
-        // Docker's own keys end in the version of an API.
-        let namespace = match namespace {
-            "" | "v1" | "v2" => "snoforge".to_owned(),
-            namespace => format!("{namespace}/snoforge"),
-        };
-        let host = if host == "index.docker.io" {
-            "docker.io"
-        } else {
-            host
-        };
-        let image: Reference = format!("{host}/{namespace}:doctor").parse().ok()?;
-        let greetings = match client.greet(&image, Visit::Login).await {
-            Ok(greetings) => greetings,
-            Err(error) => return Some(Verdict::Unknown(error.detail)),
-        };
-        let own = |greeting: &Greeting| greeting.account.as_ref().is_some_and(|a| a.key == key);
-        let greeting = greetings.into_iter().rfind(own)?;
-        Some(match greeting.answer {
-            Ok(()) if greeting.challenged => Verdict::Good,
-            Ok(()) => unasked(),
-            Err(error) => match error.kind {
-                SourceErrorKind::Unauthorized => Verdict::Wrong(error.detail),
-                SourceErrorKind::Protocol | SourceErrorKind::NotFound => {
-                    Verdict::Untold(format!("not tried, and not needed: {}", error.detail))
-                }
-                _ => Verdict::Unknown(error.detail),
-            },
-        })
-    }
 }
 
 fn servers(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<Server> {
@@ -399,74 +355,8 @@ fn untried_registry(client: &Client, image: &Reference) -> Row {
     }
 }
 
-/// A row per entry; the job does not go on without the `needed`.
-fn logins(
-    client: &Client,
-    needed: &BTreeSet<String>,
-    verdict: impl Fn(&str) -> Verdict,
-) -> Vec<Row> {
-    let (mut rows, mut entries) = (Vec::new(), Vec::new());
-    for login in client.logins() {
-        let login = match login {
-            Ok(login) => login,
-            Err(error) => {
-                rows.push(broken(&error));
-                continue;
-            }
-        };
-        let key = login.source.key;
-        entries.push(Login {
-            file: login.source.file.display().to_string(),
-            who: match login.account {
-                Account::User(name) => Some(format!("user `{name}`")),
-                Account::Token => Some("a refresh token".to_owned()),
-                Account::Helper(name) => Some(format!("docker-credential-{name}")),
-                Account::Empty => None,
-            },
-            expires: login.expires,
-            needed: needed.contains(&key),
-            verdict: verdict(&key),
-            key,
-        });
-    }
-    if entries.is_empty() && rows.is_empty() {
-        let cure = "download the pull secret from https://console.redhat.com/openshift/install/pull-secret and name it by --authfile";
-        let fault = Fault::new("no credential file is there, or none has an entry", cure);
-        rows.push(Row::new(Outcome::Warning, "login", "any", fault));
-    }
-    rows.extend(doctor::logins(&entries, today().as_second()));
-    rows
-}
-
-/// What the places that images are at say to the logins that are known for them.
-fn verdicts_of(sources: &[Source]) -> BTreeMap<String, Verdict> {
-    let mut known = BTreeMap::new();
-    for place in sources.iter().flat_map(|source| &source.places) {
-        let Some(key) = &place.account else { continue };
-        let verdict = verdict(place);
-        let better = matches!(verdict, Verdict::Good | Verdict::Wrong(_));
-        if better || !known.contains_key(key) {
-            known.insert(key.clone(), verdict);
-        }
-    }
-    known
-}
-
-fn unasked() -> Verdict {
-    Verdict::Untold("not tried: the registry asks for no login".to_owned())
-}
-
-fn verdict(met: &Met) -> Verdict {
-    match &met.state {
-        State::Welcome if !met.challenged => unasked(),
-        State::Welcome => Verdict::Good,
-        State::Refused(fault) => Verdict::Wrong(fault.message.clone()),
-        State::Silent(fault) | State::Broken(fault) => Verdict::Unknown(fault.message.clone()),
-    }
-}
-
 /// A credential file, registries.conf or certificate that cannot be used.
-fn broken(error: &remote::Error) -> Row {
+pub(super) fn broken(error: &remote::Error) -> Row {
     let cure = error.hint().unwrap_or_default();
     let fault = Fault::new(error.to_string(), cure);
     Row::new(Outcome::Fail, "configuration", "registries", fault)
