@@ -368,7 +368,7 @@ fn a_mirror_of_the_job_is_enough() {
     authfile(home, &[(&host, "user:any")]);
     let factory = |file: &str| {
         let text = format!(
-            "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {{version: 4.13.1, ignoreReleaseSignature: true}}\ndownload:\n  folder: data\n  registriesConf: registries.conf\n  authfile: auth.json\n  mirrors: ['http://{host}/ocp']\n  push: ['http://{host}/a', 'http://{dead}/b']\n  rootfsUrl: ['http://{host}/{file}']\n"
+            "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {{version: 4.13.1, mceVersion: 2.2.4, ignoreReleaseSignature: true}}\ndownload:\n  folder: data\n  registriesConf: registries.conf\n  authfile: auth.json\n  mirrors: ['http://{host}/ocp']\n  push: ['http://{host}/a', 'http://{dead}/b']\n  rootfsUrl: ['http://{host}/{file}']\n"
         );
         fs_err::write(home.join("factory.yaml"), text).unwrap();
         let update = format!("http://{dead}/graph");

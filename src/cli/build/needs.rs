@@ -293,7 +293,7 @@ fn configs(factory: &Factory, iso: &Iso) -> BTreeSet<PathBuf> {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {version: 4.13.1}\ndownload: {folder: data, push: ['r.lan/a', 'r.lan/b']}\n";
+    const HEAD: &str = "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {version: 4.13.1, mceVersion: 2.2.4}\ndownload: {folder: data, push: ['r.lan/a', 'r.lan/b']}\n";
     const DISKS: &str = "disks:\n- {image: out/a.img, size: 10}\n- {image: out/b.img, size: 30, fs: ext4}\n- {device: /dev/sdx, fs: vfat}\n";
 
     #[test]
