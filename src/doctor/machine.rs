@@ -40,13 +40,11 @@ pub fn tools(tools: &[Tool]) -> Vec<Row> {
             Outcome::Warning
         };
         let (program, verb) = (&tool.program, &tool.verb);
-        match &tool.found {
-            Some(path) => Row::pass("tool", program, format!("{path}, for {verb}")),
-            None => {
-                let fault = Fault::new(format!("missing, for {verb}"), &tool.package);
-                Row::new(outcome, "tool", program, fault)
-            }
+        if let Some(path) = &tool.found {
+            return Row::pass("tool", program, format!("{path}, for {verb}"));
         }
+        let fault = Fault::new(format!("missing, for {verb}"), &tool.package);
+        Row::new(outcome, "tool", program, fault)
     };
     tools.iter().map(row).collect()
 }

@@ -71,7 +71,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            stream.read(&mut [0; 2]).unwrap();
+            stream.read_exact(&mut [0; 2]).unwrap();
             let bytes = begin.iter().chain(std::iter::repeat(&0)).take(500);
             for byte in bytes {
                 if stream.write_all(&[*byte]).is_err() {

@@ -173,9 +173,10 @@ impl Job {
             tls_verify: false,
             ..self.options.clone()
         };
-        let client = match to.is_insecure() {
-            true => Client::new(insecure).ok()?,
-            false => client.clone(),
+        let client = if to.is_insecure() {
+            Client::new(insecure).ok()?
+        } else {
+            client.clone()
         };
         let (mut source, told) = self.source(&client, &image, Visit::Login).await;
         source.name = format!("push to {to}");
