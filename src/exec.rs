@@ -243,7 +243,9 @@ fn start<A: AsRef<OsStr>>(
     child.wait_with_output()
 }
 
-/// A user's `PATH` often lacks the directory where mkfs and blkid are; it is tried second.
+/// Where a program is looked for that is not in the `PATH`: a user's often lacks the directory where mkfs and blkid are.
+pub const BESIDE_PATH: [&str; 2] = ["/usr/sbin", "/sbin"];
+
 fn spawn<A: AsRef<OsStr>>(
     directory: &Path,
     program: &str,
@@ -263,12 +265,16 @@ fn spawn<A: AsRef<OsStr>>(
             .stderr(Stdio::piped())
             .spawn()
     };
-    match at(program) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound && !program.contains('/') => {
-            at(&format!("/usr/sbin/{program}"))
+    let mut child = at(program);
+    for directory in BESIDE_PATH {
+        match &child {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !program.contains('/') => {
+                child = at(&format!("{directory}/{program}"));
+            }
+            _ => break,
         }
-        other => other,
     }
+    child
 }
 
 fn judge(program: &str, output: io::Result<Output>) -> Result<Vec<u8>, ExecError> {

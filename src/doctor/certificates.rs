@@ -8,27 +8,37 @@ use super::{Fault, Outcome, Row, moment};
 pub struct Authority {
     /// The file.
     pub path: String,
-    /// Subject and end of each certificate in it, or why it is none.
+    /// Whether it is the client's own: registries look at its end, while TLS does not look at that of an authority.
+    pub client: bool,
+    /// Subject and end of each certificate in it, or why it cannot be used.
     pub found: Result<Vec<(String, i64)>, String>,
 }
 
 /// One row each, at the moment `now`.
 pub fn authorities(files: &[Authority], now: i64) -> Vec<Row> {
     let row = |file: &Authority| {
-        let failed = |message: String, cure| {
-            Row::new(Outcome::Fail, "ca", &file.path, Fault::new(message, cure))
+        const CURE: &str =
+            "the directory holds *.crt for CAs and *.cert with *.key for the client, all PEM";
+        let judged = |outcome, message: String, cure| {
+            Row::new(outcome, "ca", &file.path, Fault::new(message, cure))
+        };
+        let wrong = if file.client {
+            Outcome::Fail
+        } else {
+            Outcome::Warning
         };
         let found = match &file.found {
-            Ok(found) => found,
-            Err(reason) => {
-                let cure = "the directory holds *.crt for CAs and *.cert with *.key for the client, all PEM";
-                return failed(reason.clone(), cure);
+            Ok(found) if found.is_empty() => {
+                return judged(wrong, "it holds no certificate in PEM".to_owned(), CURE);
             }
+            Ok(found) => found,
+            Err(reason) => return judged(Outcome::Fail, reason.clone(), CURE),
         };
         let expired = found.iter().find(|(_, end)| *end < now);
         if let Some((subject, end)) = expired {
             let message = format!("`{subject}` expired at {}", moment(*end));
-            return failed(
+            return judged(
+                wrong,
                 message,
                 "get the new certificate from whoever runs the registry",
             );

@@ -27,8 +27,8 @@ pub struct Tool {
     pub package: String,
     /// Whether the job needs it.
     pub needed: bool,
-    /// Where it is, and whether that is in `$PATH`.
-    pub found: Option<(String, bool)>,
+    /// Where it is.
+    pub found: Option<String>,
 }
 
 /// One row each.
@@ -40,19 +40,11 @@ pub fn tools(tools: &[Tool]) -> Vec<Row> {
             Outcome::Warning
         };
         let (program, verb) = (&tool.program, &tool.verb);
-        match &tool.found {
-            Some((path, true)) => Row::pass("tool", program, format!("{path}, for {verb}")),
-            Some((path, false)) => {
-                let directory = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-                let message = format!("{path} is not in the search path; it is for {verb}");
-                let fault = Fault::new(message, format!("run `export PATH=$PATH:{directory}`"));
-                Row::new(outcome, "tool", program, fault)
-            }
-            None => {
-                let fault = Fault::new(format!("missing, for {verb}"), &tool.package);
-                Row::new(outcome, "tool", program, fault)
-            }
+        if let Some(path) = &tool.found {
+            return Row::pass("tool", program, format!("{path}, for {verb}"));
         }
+        let fault = Fault::new(format!("missing, for {verb}"), &tool.package);
+        Row::new(outcome, "tool", program, fault)
     };
     tools.iter().map(row).collect()
 }
@@ -168,12 +160,25 @@ impl Role {
 pub enum Filesystem {
     /// A usual one.
     Local,
+    /// One where copies of a file may share its blocks: XFS, btrfs, …
+    Sharing,
     /// FAT, with its limit of 4 GiB.
     Fat,
     /// NFS, SMB, …
     Network,
     /// RAM.
     Memory,
+}
+
+/// Bytes that are to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nobody knows.
+    Unknown,
+    /// So many, or less.
+    AtMost(u64),
+    /// So many.
+    Known(u64),
 }
 
 /// A directory that is written to.
@@ -183,8 +188,8 @@ pub struct Place {
     pub path: String,
     /// What for.
     pub role: Role,
-    /// Bytes that are to be written there, when that is known.
-    pub needed: Option<u64>,
+    /// What is to be written there.
+    pub need: Need,
     /// The largest file among them, when that is known.
     pub largest: Option<u64>,
     /// Name and kind of the filesystem, and bytes free; or why it cannot be used.
@@ -198,65 +203,101 @@ pub fn places(places: &[Place]) -> Vec<Row> {
 
 fn place(place: &Place) -> Row {
     let object = format!("{} ({})", place.path, place.role.name());
-    let judged = |outcome, fault| Row::new(outcome, "space", &object, fault);
     let (name, kind, free) = match &place.found {
-        Ok(found) => found,
-        Err(fault) => return judged(Outcome::Fail, fault.clone()),
+        Ok((name, kind, free)) => (name.as_str(), *kind, *free),
+        Err(fault) => return Row::new(Outcome::Fail, "space", object, fault.clone()),
     };
-    let free_text = size(*free);
-    if let Some(needed) = place.needed.filter(|needed| needed > free) {
-        let short = size(needed - free);
-        let message = format!(
-            "{free_text} free on {name}, {} needed: {short} short",
-            size(needed)
-        );
-        let fault = Fault::new(message, "free space there, or choose another directory");
-        // A reflink filesystem holds ISOs of one base once.
-        let outcome = if place.role == Role::Isos {
-            Outcome::Warning
-        } else {
-            Outcome::Fail
-        };
-        return judged(outcome, fault);
+    let wrong = unfit(place, name, kind)
+        .filter(|(outcome, _)| *outcome == Outcome::Fail)
+        .or_else(|| narrow(place, (name, kind), free))
+        .or_else(|| unfit(place, name, kind))
+        .or_else(|| little(place, name, free));
+    if let Some((outcome, fault)) = wrong {
+        return Row::new(outcome, "space", object, fault);
     }
-    let data = place.role == Role::Data;
-    if data && *kind == Filesystem::Fat {
-        let too_large = place.largest.is_some_and(|size| size >= FAT_LIMIT);
-        let outcome = if too_large {
-            Outcome::Fail
-        } else {
-            Outcome::Warning
-        };
-        let message = format!("{name} takes no file of 4 GiB or more");
-        return judged(outcome, Fault::new(message, "use XFS or ext4 for the data"));
-    }
-    if data && *kind == Filesystem::Network {
-        let message = format!("{name} is a network filesystem: slow, and its locks may not hold");
-        return judged(Outcome::Warning, Fault::new(message, "use a local disk"));
-    }
-    if data && *kind == Filesystem::Memory {
-        let message = format!("{name} is in memory: it is gone after a reboot");
-        return judged(Outcome::Warning, Fault::new(message, "use a disk"));
-    }
-    let little = match place.role {
-        Role::Data => USUAL,
-        Role::Temporary => TEMPORARY,
-        Role::Images | Role::Isos => 0,
+    let needed = match place.need {
+        Need::Known(bytes) => format!(", {} needed", size(bytes)),
+        Need::AtMost(bytes) => format!(", {} needed at most", size(bytes)),
+        Need::Unknown => String::new(),
     };
-    if place.needed.is_none() && *free < little {
-        let message = format!(
-            "{free_text} free on {name}, usually {} are enough",
-            size(little)
-        );
-        let cure = match place.role {
-            Role::Temporary => "free space there, or point TMPDIR to another directory",
-            _ => "`precache download --dry-run` says how much it will be; or name another --folder",
-        };
-        return judged(Outcome::Warning, Fault::new(message, cure));
-    }
-    let needed = place.needed.map(|n| format!(", {} needed", size(n)));
-    let message = format!("{free_text} free on {name}{}", needed.unwrap_or_default());
+    let message = format!("{} free on {name}{needed}", size(free));
     Row::pass("space", object, message)
+}
+
+/// Too little room for what is written there.
+fn narrow(place: &Place, (name, kind): (&str, Filesystem), free: u64) -> Option<(Outcome, Fault)> {
+    let (needed, sure, word) = match place.need {
+        Need::Known(bytes) => (bytes, true, ""),
+        Need::AtMost(bytes) => (bytes, false, " at most"),
+        Need::Unknown => return None,
+    };
+    let short = needed.checked_sub(free).filter(|short| *short > 0)?;
+    let message = format!(
+        "{} free on {name}, {} needed{word}: {} short",
+        size(free),
+        size(needed),
+        size(short)
+    );
+    // ISOs of one base share its blocks where the filesystem can do that.
+    let shares = matches!(kind, Filesystem::Sharing | Filesystem::Network);
+    let outcome = if sure && !(shares && place.role == Role::Isos) {
+        Outcome::Fail
+    } else {
+        Outcome::Warning
+    };
+    let cure = "free space there, or choose another directory";
+    Some((outcome, Fault::new(message, cure)))
+}
+
+/// A filesystem that is not made for it.
+fn unfit(place: &Place, name: &str, kind: Filesystem) -> Option<(Outcome, Fault)> {
+    let data = place.role == Role::Data;
+    let (outcome, message, cure) = match kind {
+        Filesystem::Fat if place.role != Role::Temporary => {
+            let outcome = match place.largest {
+                Some(size) if size >= FAT_LIMIT => Outcome::Fail,
+                Some(_) if !data => return None,
+                _ => Outcome::Warning,
+            };
+            let message = format!("{name} takes no file of 4 GiB or more");
+            (outcome, message, "use XFS or ext4")
+        }
+        Filesystem::Network if data => {
+            let message =
+                format!("{name} is a network filesystem: slow, and its locks may not hold");
+            (Outcome::Warning, message, "use a local disk")
+        }
+        Filesystem::Memory if data => {
+            let message = format!("{name} is in memory: it is gone after a reboot");
+            (Outcome::Warning, message, "use a disk")
+        }
+        _ => return None,
+    };
+    Some((outcome, Fault::new(message, cure)))
+}
+
+/// Less room than is usual, where it is not known how much it will be.
+fn little(place: &Place, name: &str, free: u64) -> Option<(Outcome, Fault)> {
+    let (usual, cure) = match place.role {
+        Role::Data => (
+            USUAL,
+            "`precache download --dry-run` says how much it will be; or name another --folder",
+        ),
+        Role::Temporary => (
+            TEMPORARY,
+            "free space there, or point TMPDIR to another directory",
+        ),
+        Role::Images | Role::Isos => return None,
+    };
+    if place.need != Need::Unknown || free >= usual {
+        return None;
+    }
+    let message = format!(
+        "{} free on {name}, usually {} are enough",
+        size(free),
+        size(usual)
+    );
+    Some((Outcome::Warning, Fault::new(message, cure)))
 }
 
 fn size(bytes: u64) -> String {
@@ -273,16 +314,21 @@ pub struct Clock {
     pub now: i64,
     /// Whose clock, and what has to be added to ours, in seconds.
     pub heard: Vec<(String, i64)>,
+    /// Whether a certificate was good by it: it cannot be off by much then.
+    pub verified: bool,
 }
 
-/// Whether the clock is right. With several servers the middle one counts: one wrong server does not make ours wrong.
+/// Whether the clock is right. With several servers the middle one counts, of two in the middle the one that is nearer to ours:
+/// one wrong server does not make ours wrong.
 pub fn clock(clock: &Clock) -> Row {
     let shown = moment(clock.now);
     let cure =
         "set it: `sudo timedatectl set-ntp true`, or `sudo date -s @$(…)` by a clock that is right";
     let mut heard: Vec<&(String, i64)> = clock.heard.iter().collect();
     heard.sort_by_key(|(_, offset)| *offset);
-    let Some((server, offset)) = heard.get(heard.len() / 2).copied() else {
+    let middle = [heard.len().saturating_sub(1) / 2, heard.len() / 2];
+    let middle = middle.iter().filter_map(|at| heard.get(*at));
+    let Some((server, offset)) = middle.min_by_key(|(_, offset)| offset.unsigned_abs()) else {
         if clock.now < MADE {
             let message = format!("it says {shown}, which is before this program was made");
             return Row::new(
@@ -298,7 +344,7 @@ pub fn clock(clock: &Clock) -> Row {
     let off = offset.unsigned_abs();
     let way = if *offset > 0 { "behind" } else { "ahead of" };
     let message = format!("it says {shown}: {} {way} {server}", span(off));
-    if off > TOO_FAR {
+    if off > TOO_FAR && !clock.verified {
         let message = format!("{message}; TLS and certificates will fail");
         return Row::new(
             Outcome::Fail,

@@ -17,10 +17,10 @@ use serde::Serialize;
 pub use crate::objects::Outcome;
 pub use certificates::{Authority, Certificates, authorities, certificates};
 pub use machine::{
-    Clock, Disk, Filesystem, Place, Role, Tool, User, clock, disks, places, tools, user,
+    Clock, Disk, Filesystem, Need, Place, Role, Tool, User, clock, disks, places, tools, user,
 };
 pub use network::{
-    Login, Met, Proxy, Service, Source, State, Verdict, logins, proxy, registries, services,
+    Login, Met, Proxy, Service, Source, State, Verdict, logins, missed, proxy, registries, services,
 };
 pub use site::{
     Answer, Card, Lookup, Missing, TimeServer, cards, lookups, predictable, time_servers,
@@ -92,8 +92,8 @@ impl Fault {
     }
 }
 
-/// A moment as people read it.
-fn moment(seconds: i64) -> String {
+/// A moment, seconds since 1970, as people read it.
+pub fn moment(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |at| at.to_string())
 }
 

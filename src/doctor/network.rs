@@ -1,5 +1,7 @@
 //! The network: logins, registries, other servers, the proxy.
 
+use std::collections::BTreeSet;
+
 use super::{Fault, Outcome, Row, moment};
 
 /// How a place received us.
@@ -22,8 +24,10 @@ pub struct Met {
     pub host: String,
     /// Whether it is a mirror.
     pub mirror: bool,
-    /// The key of the login that was shown.
+    /// The key of the login that is known for it.
     pub account: Option<String>,
+    /// Whether it asked for a login.
+    pub challenged: bool,
     /// How it received us.
     pub state: State,
 }
@@ -37,12 +41,27 @@ pub struct Source {
     pub places: Vec<Met>,
 }
 
+impl Source {
+    /// Whether one place lets us in, which is enough.
+    pub fn is_open(&self) -> bool {
+        self.places.iter().any(|met| met.state == State::Welcome)
+    }
+}
+
+/// The keys of the logins, and the hosts, that the job cannot do without: those of sources that no place lets us in for.
+pub fn missed(sources: &[Source]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let shut = sources.iter().filter(|source| !source.is_open());
+    let places: Vec<&Met> = shut.flat_map(|source| &source.places).collect();
+    let keys = places.iter().filter_map(|met| met.account.clone());
+    let hosts = places.iter().map(|met| met.host.clone());
+    (keys.collect(), hosts.collect())
+}
+
 /// A row per place. One that lets us in is enough: what is wrong with the others is a warning then.
 pub fn registries(sources: &[Source]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for source in sources {
-        let enough = source.places.iter().any(|met| met.state == State::Welcome);
-        let wrong = if enough {
+        let wrong = if source.is_open() {
             Outcome::Warning
         } else {
             Outcome::Fail
@@ -55,7 +74,8 @@ pub fn registries(sources: &[Source]) -> Vec<Row> {
             };
             let row = match &met.state {
                 State::Welcome => {
-                    let as_whom = met.account.as_ref().map_or_else(
+                    let shown = met.account.as_ref().filter(|_| met.challenged);
+                    let as_whom = shown.map_or_else(
                         || "it answers; no login is needed".to_owned(),
                         |key| format!("it answers, and takes the login `{key}`"),
                     );
@@ -82,7 +102,7 @@ pub enum Verdict {
     Wrong(String),
     /// It could not be tried.
     Unknown(String),
-    /// The host is no registry, or asks for no login.
+    /// The host is no registry, or asks for no login: nobody looked at it.
     Untold(String),
 }
 
@@ -97,7 +117,7 @@ pub struct Login {
     pub who: Option<String>,
     /// Seconds since 1970 at which it ends, when that is known.
     pub expires: Option<i64>,
-    /// Whether the job needs it.
+    /// Whether the job needs it: no place lets us in without it.
     pub needed: bool,
     /// What its registry said.
     pub verdict: Verdict,
@@ -195,6 +215,8 @@ pub struct Proxy {
     pub hosts: Vec<String>,
     /// Why it cannot be reached; none when it can, or was not tried.
     pub fault: Option<Fault>,
+    /// Whether the job ends without one of the hosts.
+    pub needed: bool,
 }
 
 /// A row per proxy, and one for the hosts that go round it.
@@ -210,7 +232,12 @@ pub fn proxy(proxies: &[Proxy], direct: &[String]) -> Vec<Row> {
             Some(fault) => {
                 let message = format!("{}; it is for {}", fault.message, proxy.hosts.join(", "));
                 let fault = Fault::new(message, &fault.cure);
-                Row::new(Outcome::Fail, "proxy", &proxy.url, fault)
+                let outcome = if proxy.needed {
+                    Outcome::Fail
+                } else {
+                    Outcome::Warning
+                };
+                Row::new(outcome, "proxy", &proxy.url, fault)
             }
         })
         .collect();

@@ -9,6 +9,7 @@ use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, Question, RCODE, TYPE};
 
 use super::Error;
+use super::timed::Timed;
 
 /// Tries over UDP: one packet in a busy network gets lost.
 const TRIES: u32 = 2;
@@ -43,7 +44,7 @@ impl Family {
 }
 
 /// The addresses of a name, in the server's order, aliases followed by the server; empty when the name has others only. Waits for
-/// `patience` per try, three tries at most.
+/// `patience` per try, three tries at most; over TCP for connecting and for the answer each.
 ///
 /// # Errors
 /// No answer, no such name, or a refusal.
@@ -125,9 +126,8 @@ fn over_udp(server: SocketAddr, query: &[u8], patience: Duration) -> Result<Vec<
 
 /// Messages have their length in front (RFC 1035 section 4.2.2).
 fn over_tcp(server: SocketAddr, query: &[u8], patience: Duration) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&server, patience)?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
+    let stream = TcpStream::connect_timeout(&server, patience)?;
+    let mut stream = Timed::new(stream, patience);
     let length = u16::try_from(query.len()).map_err(std::io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes(), query].concat())?;
     let mut length = [0; 2];

@@ -6,6 +6,7 @@
 //! | `dns` | one name server for the addresses of one name | RFC 1035, over UDP and, for long answers, TCP |
 //! | `ntp` | one time server for its time | SNTP, RFC 4330: one packet |
 //! | `port` | whether something listens | TCP |
+//! | `timed` | nothing: a connection with a last moment | |
 //! | `tls` | whose certificate a server shows | TLS 1.2 and 1.3, RFC 5280 |
 //!
 //! Every question blocks, no longer than it is told; several are asked on threads of the caller. Nothing is remembered and nothing is
@@ -16,6 +17,7 @@ mod dns;
 mod error;
 mod ntp;
 mod port;
+mod timed;
 mod tls;
 
 pub use dns::{Family, lookup};

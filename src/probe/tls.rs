@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 use x509_cert::Certificate;
 
+use super::timed::Timed;
 use super::{Error, connect};
 
 /// The certificate that a server shows.
@@ -28,7 +29,7 @@ pub struct Shown {
     pub not_after: u64,
 }
 
-/// Asks a server for its certificate; waits for `patience` per step.
+/// Asks a server for its certificate; waits for `patience` for the connection, and once more for the handshake.
 ///
 /// # Errors
 /// Nothing listens there, or no TLS.
@@ -39,9 +40,7 @@ pub fn certificate(host: &str, port: u16, patience: Duration) -> Result<Shown, E
     };
     let failed =
         |source: io::Error| Error::socket(&format!("{host}:{port}"), source, patience.as_secs());
-    let mut stream = connect(host, port, patience)?;
-    stream.set_read_timeout(Some(patience)).map_err(failed)?;
-    stream.set_write_timeout(Some(patience)).map_err(failed)?;
+    let mut stream = Timed::new(connect(host, port, patience)?, patience);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let seen = Arc::new(Seen::new(&provider));
     let config = ClientConfig::builder_with_provider(provider)

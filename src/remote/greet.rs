@@ -33,8 +33,12 @@ pub struct Greeting {
     pub host: String,
     /// Not the image's own place.
     pub mirror: bool,
-    /// Whose login was shown; none where none is known.
+    /// Whose login is known for it; it is shown where the place asks for one.
     pub account: Option<CredentialSource>,
+    /// Whether it asked for a login.
+    pub challenged: bool,
+    /// Whether its certificate was looked at: an answer says then that it is good by our clock.
+    pub verified: bool,
     /// Seconds since 1970 by the server's clock, when it said so.
     pub date: Option<i64>,
     /// It let us in, or why not; [`SourceErrorKind::Unauthorized`] for a login that is wrong.
@@ -64,6 +68,8 @@ impl Client {
             greetings.push(Greeting {
                 mirror: n < own,
                 account: account.ok().flatten(),
+                challenged: place.host.auth_scheme().is_some(),
+                verified: !place.host.insecure,
                 date,
                 answer: answer.map_err(|fault| fault.about(&what(&place))),
                 host: what(&place),

@@ -54,4 +54,5 @@ pub use error::Error;
 pub use greet::{Greeting, Visit};
 pub use options::{Environment, Options, RetryPolicy};
 pub use push::Pushed;
+pub use tls::{CertificateFile, certificate_files};
 pub use web::FileHead;

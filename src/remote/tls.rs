@@ -32,40 +32,76 @@ pub(super) struct Certificates {
     pub(super) client: Option<(PathBuf, Vec<u8>)>,
 }
 
+/// A file of a certificate directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateFile {
+    /// Authorities that are added to the system's.
+    Authorities(PathBuf),
+    /// The client's own; its key is in the file of the same stem that ends in `.key`.
+    Client(PathBuf),
+}
+
+/// What a directory has for TLS, in the order of the names.
+///
+/// # Errors
+/// It cannot be listed.
+pub fn certificate_files(directory: &Path) -> Result<Vec<CertificateFile>, Error> {
+    let entries = fs_err::read_dir(directory).map_err(|e| wrong(directory, root_text(&e)))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let kind = |path: PathBuf| match path.extension().and_then(|e| e.to_str()) {
+        Some("crt") => Some(CertificateFile::Authorities(path)),
+        Some("cert") => Some(CertificateFile::Client(path)),
+        _ => None,
+    };
+    Ok(paths.into_iter().filter_map(kind).collect())
+}
+
+impl CertificateFile {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        let (Self::Authorities(path) | Self::Client(path)) = self;
+        path
+    }
+
+    /// Its PEM; that of a client with its key behind.
+    ///
+    /// # Errors
+    /// Not readable, or without a key.
+    pub fn read(&self) -> Result<Vec<u8>, Error> {
+        let read = |path: &Path| fs_err::read(path).map_err(|e| wrong(path, root_text(&e)));
+        let mut pem = read(self.path())?;
+        if let Self::Client(path) = self {
+            let key = path.with_extension("key");
+            if !key.exists() {
+                return Err(wrong(path, format!("its key {} is missing", key.display())));
+            }
+            pem.push(b'\n');
+            pem.extend(read(&key)?);
+        }
+        Ok(pem)
+    }
+}
+
 impl Certificates {
-    /// Reads a directory, files in the order of their names.
+    /// Reads a directory.
     pub(super) fn read(directory: &Path) -> Result<Self, Error> {
-        let fail = |path: &Path, reason: String| Error::Certificate {
-            path: path.to_owned(),
-            reason,
-        };
-        let read = |path: &Path| fs_err::read(path).map_err(|e| fail(path, root_text(&e)));
-        let entries = fs_err::read_dir(directory).map_err(|e| fail(directory, root_text(&e)))?;
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .collect();
-        paths.sort();
         let mut found = Self::default();
-        for path in paths {
-            match path.extension().and_then(|e| e.to_str()) {
-                Some("crt") => {
-                    let pem = read(&path)?;
-                    found.authorities.push((path, pem));
-                }
-                Some("cert") => {
-                    let mut pem = read(&path)?;
-                    let key = path.with_extension("key");
-                    if !key.exists() {
-                        return Err(fail(&path, format!("its key {} is missing", key.display())));
-                    }
-                    pem.push(b'\n');
-                    pem.extend(read(&key)?);
-                    found.client = Some((path, pem));
-                }
-                _ => {}
+        for file in certificate_files(directory)? {
+            let pem = file.read()?;
+            match file {
+                CertificateFile::Authorities(path) => found.authorities.push((path, pem)),
+                CertificateFile::Client(path) => found.client = Some((path, pem)),
             }
         }
         Ok(found)
+    }
+}
+
+fn wrong(path: &Path, reason: String) -> Error {
+    Error::Certificate {
+        path: path.to_owned(),
+        reason,
     }
 }
 
@@ -124,10 +160,7 @@ impl Clients {
 }
 
 fn unusable(path: &Path, error: &reqwest::Error) -> Error {
-    Error::Certificate {
-        path: path.to_owned(),
-        reason: root_text(error),
-    }
+    wrong(path, root_text(error))
 }
 
 /// Follows redirects (reqwest drops `Authorization` when host, port or scheme change), but not from TLS to plain HTTP.

@@ -35,7 +35,12 @@ pub(crate) fn dnsmasq(directory: &Path, config: &str) -> Option<Dnsmasq> {
     fs_err::write(&file, config).unwrap();
     let file = format!("--conf-file={}", file.display());
     snoforge::exec::run("dnsmasq", &["--test", &file]).unwrap();
-    // Bound and let go: dnsmasq takes the port a moment later.
+    let server = (0..5).find_map(|_| started(&file));
+    Some(server.expect("dnsmasq gets a port"))
+}
+
+/// dnsmasq cannot choose its port: one that was free a moment ago. `None` when somebody else took it meanwhile.
+fn started(file: &str) -> Option<Dnsmasq> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     drop(socket);
@@ -51,19 +56,22 @@ pub(crate) fn dnsmasq(directory: &Path, config: &str) -> Option<Dnsmasq> {
         .args([
             "--listen-address=127.0.0.1",
             &format!("--port={port}"),
-            &file,
+            file,
         ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let server = Dnsmasq {
+    let mut server = Dnsmasq {
         child,
         address: format!("127.0.0.1:{port}"),
     };
     // dig itself waits for an answer; until dnsmasq listens it is refused at once.
     for _ in 0..100 {
+        if server.child.try_wait().unwrap().is_some() {
+            return None;
+        }
         if dig(&server, "version.bind", "TXT").is_ok() {
             return Some(server);
         }

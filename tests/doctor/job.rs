@@ -28,9 +28,15 @@ fn authfile(home: &Path, entries: &[(&str, &str)]) {
     fs_err::write(home.join("auth.json"), text).unwrap();
 }
 
-/// The general check; the update graph answers at `graph`.
+/// The general check; the update graph answers at `graph`, and nothing outside of this machine is asked: the proxy is dead.
 fn doctor(home: &Path, graph: &str, more: &[&str]) -> Run {
     let url = format!("http://{graph}/graph");
+    let proxy = format!("http://{}", closed());
+    let environment = [
+        ("UPDATE_URL_OVERRIDE", url.as_str()),
+        ("HTTPS_PROXY", &proxy),
+        ("NO_PROXY", "127.0.0.1"),
+    ];
     let args = [
         "doctor",
         "--registries-conf",
@@ -38,11 +44,7 @@ fn doctor(home: &Path, graph: &str, more: &[&str]) -> Run {
         "--output",
         "json",
     ];
-    run_with(
-        home,
-        &[("UPDATE_URL_OVERRIDE", &url)],
-        &[&args, more].concat(),
-    )
+    run_with(home, &environment, &[&args, more].concat())
 }
 
 fn graph() -> String {
@@ -106,6 +108,8 @@ fn a_real_registry_judges_the_logins() {
             .iter()
             .all(|row| row.starts_with("pass "))
     );
+    // Only the signatures are asked for through it, and there is a second place for them.
+    has(&good, "proxy", "warning http://", "mirror.openshift.com");
 
     authfile(home, &[(host, "user:wrong-secret")]);
     let bad = doctor(home, &graph, &["--authfile", "auth.json"]);
@@ -159,6 +163,10 @@ fn an_unknown_authority_is_named() {
     // Its clock is heard all the same.
     has(&refused, "clock", "pass this machine", "right within");
     let certs = registry.cert_dir().display().to_string();
+    // What stands beside the certificates is not read by anybody.
+    let authority = registry.cert_dir().join("ca.crt");
+    let text = fs_err::read_to_string(&authority).unwrap() + "\nOf the factory.\n";
+    fs_err::write(&authority, text).unwrap();
     let trusted = doctor(home, &graph, &["--cert-dir", &certs]);
     has(&trusted, "registry", "pass quay.io/", "no login is needed");
     has(
@@ -172,7 +180,7 @@ fn an_unknown_authority_is_named() {
     has(
         &broken,
         "ca",
-        &format!("fail {certs}/other.crt"),
+        &format!("warning {certs}/other.crt"),
         "no certificate in PEM",
     );
 }
@@ -257,16 +265,26 @@ fn the_proxy_of_the_environment() {
     let update = format!("http://{graph}/graph");
     let environment = [
         ("HTTPS_PROXY", url.as_str()),
-        ("NO_PROXY", "127.0.0.1,.redhat.io"),
+        ("NO_PROXY", "127.0.0.1"),
         ("UPDATE_URL_OVERRIDE", &update),
     ];
-    let out = run_with(home, &environment, &["doctor", "--output", "json"]).expect(4);
+    let near = closed();
+    let rule = format!("[[registry]]\nprefix = \"registry.redhat.io\"\nlocation = \"{near}\"\n");
+    fs_err::write(home.join("registries.conf"), rule).unwrap();
+    let args = [
+        "doctor",
+        "--registries-conf",
+        "registries.conf",
+        "--output",
+        "json",
+    ];
+    let out = run_with(home, &environment, &args).expect(4);
     has(&out, "proxy", &format!("fail http://{proxy}"), "quay.io");
-    has(&out, "proxy", "pass NO_PROXY", "registry.redhat.io");
+    has(&out, "proxy", "pass NO_PROXY", &near);
     assert!(
         !rows(&out, "proxy")
             .iter()
-            .any(|row| row.starts_with("fail") && row.contains("redhat.io"))
+            .any(|row| row.starts_with("fail") && row.contains(&near))
     );
     assert!(
         !format!("{}{}", out.stdout, out.stderr).contains("proxy-secret"),
@@ -308,8 +326,9 @@ fn a_job_is_asked_for_what_it_needs() {
     has(&out, "disk", "pass out.img", "a new file of 1 GiB");
     has(&out, "space", "pass", "(disk images)");
     factory("data", 1_000_000);
-    let short = run(home, &args).expect(4);
-    has(&short, "space", "fail", "GiB short");
+    // The file is sparse, and nobody knows yet how much it will hold.
+    let short = run(home, &args);
+    has(&short, "space", "warning", "needed at most");
     factory("mapping.txt", 1);
     let out = run(home, &args).expect(4);
     has(&out, "space", "fail mapping.txt (data)", "is no directory");
@@ -331,4 +350,58 @@ fn a_job_is_asked_for_what_it_needs() {
     wrong.push_str("isos: 1\n");
     fs_err::write(home.join("factory.yaml"), wrong).unwrap();
     run(home, &args).expect(2);
+}
+
+/// A bench without the Internet: the mirror has everything, the origins do not answer.
+#[test]
+fn a_mirror_of_the_job_is_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    // Asks for no login, and has one image and one file.
+    let host = http(|request, _| {
+        let there = request.contains(" /v2/ ") || request.contains(" /rootfs ");
+        let status = if there { "200 OK" } else { "404 Not Found" };
+        reply(status, &date(0), "", "")
+    });
+    let dead = closed();
+    everything_at(home, &dead, true);
+    authfile(home, &[(&host, "user:any")]);
+    let factory = |file: &str| {
+        let text = format!(
+            "apiVersion: snoforge.io/v1\nkind: Factory\nrelease: {{version: 4.13.1, mceVersion: 2.2.4, ignoreReleaseSignature: true}}\ndownload:\n  folder: data\n  registriesConf: registries.conf\n  authfile: auth.json\n  mirrors: ['http://{host}/ocp']\n  push: ['http://{host}/a', 'http://{dead}/b']\n  rootfsUrl: ['http://{host}/{file}']\n"
+        );
+        fs_err::write(home.join("factory.yaml"), text).unwrap();
+        let update = format!("http://{dead}/graph");
+        let environment = [("UPDATE_URL_OVERRIDE", update.as_str())];
+        let args = ["doctor", "-f", "factory.yaml", "--output", "json"];
+        run_with(home, &environment, &args)
+    };
+    let out = factory("rootfs");
+    let images = rows(&out, "registry");
+    let mirror = format!("pass {host} for quay.io/openshift-release-dev/");
+    has(&out, "registry", &mirror, "no login is needed");
+    has(&out, "registry", "warning quay.io/", "connection refused");
+    assert!(
+        !images.iter().any(|row| row.starts_with("fail quay.io")),
+        "{images:#?}"
+    );
+    has(
+        &out,
+        "server",
+        &format!("warning {dead}"),
+        "the update graph",
+    );
+    has(&out, "login", &format!("pass {host}"), "asks for no login");
+    // Where it is pushed to has no mirror.
+    let push = format!("pass push to http://{host}/a");
+    has(&out, "registry", &push, "it answers");
+    let push = format!("fail push to http://{dead}/b");
+    has(&out, "registry", &push, "connection refused");
+    let server = rows(&out, "server");
+    assert!(
+        server.contains(&format!("pass {host}: it answers, for `rootfsUrl`")),
+        "{server:#?}"
+    );
+    let out = factory("typo").expect(4);
+    has(&out, "server", &format!("fail {host}"), "`rootfsUrl`");
 }

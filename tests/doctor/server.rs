@@ -61,10 +61,14 @@ pub(crate) fn date(hours: i64) -> String {
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// A port that nothing listens on: bound and let go.
+/// A port that nothing listens on, and that nobody else gets while the test's process lives: one end of a connection has it.
 pub(crate) fn closed() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    let taken = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let accepted = listener.accept().unwrap().0;
+    Box::leak(Box::new((taken, accepted)));
+    address
 }
 
 /// A name server whose answers are cut over UDP and whole over TCP, and that loses the first packet.

@@ -108,12 +108,9 @@ pub(super) fn inputs(factory: &Factory, iso: &Iso, sites: &[Site]) -> Result<Dig
             values.push(json!([field.key, value]));
         }
     }
-    let list = iso.sites.value.as_deref();
-    let beside = list.unwrap_or(Path::new(&factory.file)).parent();
-    let own = sites.iter().filter_map(|site| match &site.ignition {
-        Some(own) => Some(beside.unwrap_or(Path::new("")).join(own)),
-        None => created(factory, site),
-    });
+    let own = sites
+        .iter()
+        .filter_map(|site| own_config(factory, iso, site));
     let own = own.map(|own| content(&own));
     let own: Vec<Digest> = own.collect::<Result<_, _>>()?;
     let authfile = factory.download.path("authfile");
@@ -123,6 +120,16 @@ pub(super) fn inputs(factory: &Factory, iso: &Iso, sites: &[Site]) -> Result<Dig
         "authfile": authfile.map(content).transpose()?,
     });
     Ok(Digest::of(document.to_string().as_bytes()))
+}
+
+/// The config of one site alone: the one that it names, else the one that the job makes.
+pub(super) fn own_config(factory: &Factory, iso: &Iso, site: &Site) -> Option<PathBuf> {
+    let Some(own) = &site.ignition else {
+        return created(factory, site);
+    };
+    let list = iso.sites.value.as_deref();
+    let beside = list.unwrap_or(Path::new(&factory.file)).parent();
+    Some(beside.unwrap_or(Path::new("")).join(own))
 }
 
 /// The config that the job makes for a site.

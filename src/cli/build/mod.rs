@@ -32,7 +32,7 @@ use clap::Args;
 use serde_json::json;
 
 pub(super) use html::Report;
-pub(super) use needs::{Needs, needs, usual_images};
+pub(super) use needs::{Files, Needs, needs, usual_images};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};

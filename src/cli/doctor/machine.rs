@@ -4,19 +4,26 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use der::Decode as _;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
 use x509_cert::Certificate;
 
 use super::fault;
-use crate::cli::build::Needs;
+use crate::cli::build::{Files, Needs};
 use crate::cli::context::{env, env_path, today};
 use crate::cli::exit::Failure;
 use crate::cli::global::RegistryFlags;
 use crate::cli::ignition::load;
 use crate::disk::{self, Device, System};
 use crate::doctor::{
-    self, Authority, Certificates, Clock, Disk, Fault, Filesystem, Place, Role, Row, Tool, User,
+    self, Authority, Certificates, Clock, Disk, Fault, Filesystem, Need, Place, Role, Row, Tool,
+    User,
 };
+use crate::exec::BESIDE_PATH;
 use crate::io::root_text;
+use crate::oci::Location;
+use crate::remote::{self, CertificateFile};
 
 /// Programs, rights, disks, room.
 pub(super) fn rows(needs: Option<&Needs>, folder: Option<&Path>) -> Vec<Row> {
@@ -69,6 +76,15 @@ fn tools(needs: Option<&Needs>) -> Vec<Tool> {
         ),
     ];
     let asked = all.into_iter().filter(|(.., asked, _)| *asked);
+    let installer = needs.and_then(|n| n.installer.as_ref());
+    let installer = installer.map(|path| Tool {
+        program: path.display().to_string(),
+        verb: "`ignition create`".to_owned(),
+        package: "`snoforge assets installer -f DIR` takes it out of the release; chmod +x"
+            .to_owned(),
+        needed: true,
+        found: executable(path),
+    });
     asked
         .map(|(program, verb, package, _, needed)| Tool {
             program: program.to_owned(),
@@ -77,20 +93,21 @@ fn tools(needs: Option<&Needs>) -> Vec<Tool> {
             needed,
             found: find(program),
         })
+        .chain(installer)
         .collect()
 }
 
-/// In `$PATH`, or where a user's `$PATH` does not look.
-pub(super) fn find(program: &str) -> Option<(String, bool)> {
+/// Where `exec` finds it: in `$PATH`, or where a user's `$PATH` does not look.
+fn find(program: &str) -> Option<String> {
     let path = env("PATH").unwrap_or_default();
-    let searched = path.split(':').map(|dir| (dir, true));
-    let others = ["/usr/sbin", "/sbin"].map(|dir| (dir, false));
-    searched.chain(others).find_map(|(dir, in_path)| {
-        let file = Path::new(dir).join(program);
-        let meta = fs_err::metadata(&file).ok()?;
-        let runs = meta.is_file() && meta.permissions().mode() & 0o111 != 0;
-        runs.then(|| (file.display().to_string(), in_path))
-    })
+    let mut searched = path.split(':').chain(BESIDE_PATH);
+    searched.find_map(|dir| executable(&Path::new(dir).join(program)))
+}
+
+fn executable(file: &Path) -> Option<String> {
+    let meta = fs_err::metadata(file).ok()?;
+    let runs = meta.is_file() && meta.permissions().mode() & 0o111 != 0;
+    runs.then(|| file.display().to_string())
 }
 
 fn user(needs: Option<&Needs>) -> User {
@@ -176,39 +193,42 @@ fn opened(path: &Path) -> String {
 fn places(needs: Option<&Needs>, folder: Option<&Path>) -> Vec<Place> {
     let known = needs.and_then(|n| n.missing);
     let data = folder.or_else(|| needs.map(|n| n.folder.as_path()));
-    let mut wanted = vec![(
-        data.unwrap_or(Path::new(".")).to_owned(),
-        Role::Data,
-        known.map(|(bytes, _)| bytes),
-    )];
+    let data = Files {
+        directory: data.unwrap_or(Path::new(".")).to_owned(),
+        need: known.map_or(Need::Unknown, |(bytes, _)| Need::Known(bytes)),
+        largest: known.map(|(_, largest)| largest),
+    };
+    let mut wanted = vec![(Role::Data, data)];
     if let Some(needs) = needs {
-        let files = needs.image_files.iter();
-        wanted.extend(files.map(|(dir, bytes)| (dir.clone(), Role::Images, Some(*bytes))));
-        let isos = needs.isos.iter();
-        wanted.extend(isos.map(|(dir, bytes)| (dir.clone(), Role::Isos, Some(*bytes))));
+        let files = needs.image_files.iter().cloned();
+        wanted.extend(files.map(|files| (Role::Images, files)));
+        let isos = needs.isos.iter().cloned();
+        wanted.extend(isos.map(|files| (Role::Isos, files)));
     }
-    let temporary = env_path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
-    wanted.push((temporary, Role::Temporary, None));
+    let temporary = Files {
+        directory: env_path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
+        need: Need::Unknown,
+        largest: None,
+    };
+    wanted.push((Role::Temporary, temporary));
     let mut before: BTreeMap<u64, u64> = BTreeMap::new();
     wanted
         .into_iter()
-        .map(|(path, role, needed)| {
-            let (device, found) = look(&path);
+        .map(|(role, files)| {
+            let (device, found) = look(&files.directory);
             let taken = device.map(|device| before.entry(device).or_default());
             let found = found.map(|(name, kind, free)| {
                 let taken_bytes = taken.as_ref().map_or(0, |taken| **taken);
                 (name, kind, free.saturating_sub(taken_bytes))
             });
-            if let (Some(taken), Some(needed)) = (taken, needed) {
+            if let (Some(taken), Need::Known(needed)) = (taken, files.need) {
                 *taken += needed;
             }
             Place {
-                path: path.display().to_string(),
+                path: files.directory.display().to_string(),
                 role,
-                needed,
-                largest: known
-                    .map(|(_, largest)| largest)
-                    .filter(|_| role == Role::Data),
+                need: files.need,
+                largest: files.largest,
                 found,
             }
         })
@@ -255,11 +275,11 @@ fn look(path: &Path) -> (Option<u64>, Found) {
 /// Magic numbers of `statfs(2)`.
 fn filesystem(magic: u64) -> (&'static str, Filesystem) {
     match magic & 0xffff_ffff {
-        0x5846_5342 => ("XFS", Filesystem::Local),
+        0x5846_5342 => ("XFS", Filesystem::Sharing),
         0xef53 => ("ext4", Filesystem::Local),
-        0x9123_683e => ("btrfs", Filesystem::Local),
-        0x2fc1_2fc1 => ("ZFS", Filesystem::Local),
-        0x794c_7630 => ("overlayfs", Filesystem::Local),
+        0x9123_683e => ("btrfs", Filesystem::Sharing),
+        0x2fc1_2fc1 => ("ZFS", Filesystem::Sharing),
+        0x794c_7630 => ("overlayfs", Filesystem::Sharing),
         0x2011_bab0 => ("exFAT", Filesystem::Local),
         0x4d44 => ("FAT", Filesystem::Fat),
         0x6969 => ("NFS", Filesystem::Network),
@@ -269,15 +289,16 @@ fn filesystem(magic: u64) -> (&'static str, Filesystem) {
         0x0102_1994 => ("tmpfs", Filesystem::Memory),
         0x8584_58f6 => ("ramfs", Filesystem::Memory),
         0x6573_5546 => ("FUSE", Filesystem::Local),
-        _ => ("its filesystem", Filesystem::Local),
+        _ => ("its filesystem", Filesystem::Sharing),
     }
 }
 
 /// The clock, and by how much servers differ.
-pub(super) fn clock(heard: Vec<(String, i64)>) -> Row {
+pub(super) fn clock(heard: Vec<(String, i64)>, verified: bool) -> Row {
     doctor::clock(&Clock {
         now: today().as_second(),
         heard,
+        verified,
     })
 }
 
@@ -285,18 +306,22 @@ pub(super) fn clock(heard: Vec<(String, i64)>) -> Row {
 pub(super) fn certificates(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<Row> {
     let now = today().as_second();
     let options = flags.options();
-    let mut hosts: Vec<&str> = match needs {
-        Some(needs) => needs
-            .images
-            .iter()
-            .map(|(image, _)| image.registry())
-            .collect(),
-        None => vec![
+    let own = |location: &'_ Location| host_of(location).to_owned();
+    let mut hosts: Vec<String> = match needs {
+        Some(needs) => {
+            let images = needs.images.iter().map(|(image, _)| image.registry());
+            let images = images.map(str::to_owned);
+            images.chain(needs.push.iter().map(own)).collect()
+        }
+        None => [
             "quay.io",
             "registry.redhat.io",
             "registry.connect.redhat.com",
-        ],
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     };
+    hosts.extend(flags.mirror.iter().map(|mirror| own(mirror.location())));
     hosts.sort_unstable();
     hosts.dedup();
     let mut directories: Vec<PathBuf> = hosts
@@ -324,45 +349,41 @@ pub(super) fn certificates(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<
     rows
 }
 
+fn host_of(location: &Location) -> &str {
+    location.name().split('/').next().unwrap_or_default()
+}
+
 fn authorities(directory: &Path) -> Vec<Authority> {
-    let broken = |path: &Path, reason: String| Authority {
-        path: path.display().to_string(),
-        found: Err(reason),
+    let reason = |error| match error {
+        remote::Error::Certificate { reason, .. } => reason,
+        other => other.to_string(),
     };
-    let entries = match fs_err::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) => return vec![broken(directory, root_text(&error))],
-    };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    let kind = |path: &Path| path.extension().and_then(|e| e.to_str()).map(str::to_owned);
-    let named = |path: &&PathBuf| matches!(kind(path).as_deref(), Some("crt" | "cert"));
-    let mut found = Vec::new();
-    for path in paths.iter().filter(named) {
-        let key = path.with_extension("key");
-        if kind(path).as_deref() == Some("cert") && !key.exists() {
-            found.push(broken(
-                path,
-                format!("its key {} is missing", key.display()),
-            ));
-            continue;
+    let files = match remote::certificate_files(directory) {
+        Ok(files) => files,
+        Err(error) => {
+            return vec![Authority {
+                path: directory.display().to_string(),
+                client: false,
+                found: Err(reason(error)),
+            }];
         }
-        let bytes = match fs_err::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                found.push(broken(path, root_text(&error)));
-                continue;
-            }
-        };
-        let parsed = Certificate::load_pem_chain(&bytes);
-        let parsed = parsed.ok().filter(|chain| !chain.is_empty());
-        let ends = parsed.map(|chain| chain.iter().map(end).collect());
-        found.push(Authority {
-            path: path.display().to_string(),
-            found: ends.ok_or_else(|| "it holds no certificate in PEM".to_owned()),
-        });
-    }
-    found
+    };
+    let judged = files.iter().map(|file| Authority {
+        path: file.path().display().to_string(),
+        client: matches!(file, CertificateFile::Client(_)),
+        found: file.read().map_err(reason).and_then(|pem| ends(&pem)),
+    });
+    judged.collect()
+}
+
+/// Subject and end of each certificate, as the client reads them: whatever else stands between is passed over.
+fn ends(pem: &[u8]) -> Result<Vec<(String, i64)>, String> {
+    let read = |der: Result<CertificateDer<'_>, pem::Error>| {
+        let der = der.map_err(|e| e.to_string())?;
+        let certificate = Certificate::from_der(&der).map_err(|e| e.to_string())?;
+        Ok(end(&certificate))
+    };
+    CertificateDer::pem_slice_iter(pem).map(read).collect()
 }
 
 fn end(certificate: &Certificate) -> (String, i64) {

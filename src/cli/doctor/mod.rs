@@ -1,5 +1,6 @@
 //! `snoforge doctor`: what the main job needs, looked at before it begins; and whether a site is ready for its machine.
 
+mod logins;
 mod machine;
 mod network;
 mod proxy;
@@ -79,12 +80,12 @@ impl Doctor {
         let mut job = network::Job::new(&flags, needs.as_ref());
         if self.offline {
             rows.extend(job.offline());
-            rows.push(machine::clock(Vec::new()));
+            rows.push(machine::clock(Vec::new(), false));
             return Ok(rows);
         }
-        let (found, heard) = block_on(async { Ok(job.rows().await) })?;
-        rows.extend(found);
-        rows.push(machine::clock(heard));
+        let found = block_on(async { Ok(job.rows().await) })?;
+        rows.extend(found.rows);
+        rows.push(machine::clock(found.heard, found.verified));
         Ok(rows)
     }
 
@@ -96,6 +97,9 @@ impl Doctor {
             flags.registries_conf = flags.registries_conf.or(job.registries_conf);
             flags.cert_dir = flags.cert_dir.or(job.cert_dir);
             flags.tls_verify &= job.tls_verify;
+            if flags.mirror.is_empty() {
+                flags.mirror = job.mirror;
+            }
         }
         flags
     }

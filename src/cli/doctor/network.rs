@@ -1,18 +1,19 @@
 //! Facts about the network: every registry, login, server and proxy is asked at the same time.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::logins;
 use super::proxy::Proxies;
 use crate::cli::build::{Needs, usual_images};
 use crate::cli::context::{env, today};
 use crate::cli::global::RegistryFlags;
-use crate::doctor::{self, Fault, Login, Met, Outcome, Row, Service, Source, State, Verdict};
-use crate::oci::{Reference, SourceError, SourceErrorKind};
+use crate::doctor::{self, Fault, Met, Outcome, Row, Service, Source, State, Verdict};
+use crate::oci::{Location, Reference, SourceError, SourceErrorKind};
 use crate::probe;
-use crate::remote::{self, Account, Client, Greeting, Options, RetryPolicy, Visit};
+use crate::remote::{self, Client, Greeting, Options, RetryPolicy, Visit};
 
 /// A person waits for the slowest of all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,16 +21,52 @@ const CONNECT: Duration = Duration::from_secs(5);
 const GRAPH: &str = "https://api.openshift.com/";
 const SIGNATURES: &str = "https://mirror.openshift.com/";
 
-/// Servers that are heard, and by how much their clocks differ from ours.
 type Heard = Vec<(String, i64)>;
+
+/// A server that is no registry.
+struct Server {
+    url: url::Url,
+    what: &'static str,
+    needed: bool,
+    /// Whether this very file has to be there.
+    file: bool,
+}
+
+impl Server {
+    /// `host[:port]`.
+    fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+}
+
+/// What the places of a source said beside the answer.
+#[derive(Default)]
+struct Told {
+    heard: Heard,
+    verified: bool,
+}
+
+/// What the network said.
+pub(super) struct Found {
+    pub(super) rows: Vec<Row>,
+    /// Servers that were heard, and by how much their clocks differ from ours.
+    pub(super) heard: Heard,
+    /// Whether a certificate was good by our clock.
+    pub(super) verified: bool,
+}
 
 /// What is asked.
 pub(super) struct Job {
     client: Result<Client, remote::Error>,
     options: Options,
     images: Vec<(Reference, Visit)>,
-    /// URL, what for, needed.
-    servers: Vec<(String, &'static str, bool)>,
+    /// Registries that are pushed to.
+    push: Vec<Location>,
+    servers: Vec<Server>,
     proxies: Proxies,
     /// Whether everything is downloaded.
     complete: bool,
@@ -51,7 +88,8 @@ impl Job {
             client: Client::new(options.clone()),
             options,
             images: needs.map_or_else(usual_images, |needs| needs.images.clone()),
-            servers: servers(needs),
+            push: needs.map_or_else(Vec::new, |needs| needs.push.clone()),
+            servers: servers(flags, needs),
             proxies: Proxies::from_environment(),
             complete: needs.is_some_and(|needs| needs.missing.is_some() && needs.images.is_empty()),
         }
@@ -64,72 +102,97 @@ impl Job {
             Err(error) => return vec![broken(error)],
         };
         let untried = |_: &str| Verdict::Unknown("--offline".to_owned());
-        let mut rows = logins(client, &BTreeMap::new(), untried);
+        let mut rows = logins::rows(client, &BTreeSet::new(), untried);
+        let landings: Vec<Reference> = self.push.iter().filter_map(landing).collect();
         let images = self.images.iter().map(|(image, _)| image);
-        rows.extend(images.map(|image| untried_registry(client, image)));
+        rows.extend(
+            images
+                .chain(&landings)
+                .map(|image| untried_registry(client, image)),
+        );
         rows
     }
 
     /// Asks everybody.
-    pub(super) async fn rows(&mut self) -> (Vec<Row>, Heard) {
+    pub(super) async fn rows(&mut self) -> Found {
         let client = match &self.client {
             Ok(client) => client,
-            Err(error) => return (vec![broken(error)], Vec::new()),
+            Err(error) => {
+                return Found {
+                    rows: vec![broken(error)],
+                    heard: Vec::new(),
+                    verified: false,
+                };
+            }
         };
         let images = self.images.iter();
         let visits = join_all(images.map(|(image, visit)| self.source(client, image, *visit)));
+        let pushes = join_all(self.push.iter().map(|to| self.target(client, to)));
         let servers = self.servers.iter();
         let reached = join_all(servers.map(|server| self.server(client, server)));
-        let ((sources, services), others) = futures_util::future::join(
-            futures_util::future::join(visits, reached),
-            self.others(client),
-        )
-        .await;
-        let mut heard = Vec::new();
-        let mut known = BTreeMap::new();
-        let mut met = Vec::new();
-        for (source, times) in sources {
-            heard.extend(times);
-            for place in &source.places {
-                if let Some(key) = &place.account {
-                    let verdict = verdict(&place.state);
-                    let better = matches!(verdict, Verdict::Good | Verdict::Wrong(_));
-                    if better || !known.contains_key(key) {
-                        known.insert(key.clone(), verdict);
-                    }
-                }
-            }
-            met.push(source);
-        }
-        let mut rows = doctor::registries(&met);
+        let (mut sources, pushes, services, others) =
+            tokio::join!(visits, pushes, reached, logins::others(client));
+        sources.extend(pushes.into_iter().flatten());
+        let (sources, times): (Vec<Source>, Vec<Told>) = sources.into_iter().unzip();
+        let verified = times.iter().any(|told| told.verified);
+        let mut heard: Heard = times.into_iter().flat_map(|told| told.heard).collect();
+        let mut rows = doctor::registries(&sources);
         if self.complete {
             rows.push(Row::pass("registry", "all", "nothing is left to download"));
         }
-        let other = |key: &str| {
+        let (keys, mut needed) = doctor::missed(&sources);
+        let mut verdicts = others;
+        verdicts.extend(logins::verdicts(&sources));
+        let verdict = |key: &str| {
             let untold = || Verdict::Unknown("the key names no registry".to_owned());
-            others.get(key).cloned().unwrap_or_else(untold)
+            verdicts.get(key).cloned().unwrap_or_else(untold)
         };
-        rows.extend(logins(client, &known, other));
+        rows.extend(logins::rows(client, &keys, verdict));
         let (services, times): (Vec<Service>, Vec<Heard>) = services.into_iter().unzip();
         heard.extend(times.into_iter().flatten());
         rows.extend(doctor::services(&services));
-        let places = met.iter().flat_map(|source| &source.places);
+        let failed = services.iter().filter(|s| s.needed && s.fault.is_some());
+        needed.extend(failed.map(|service| service.host.clone()));
+        let places = sources.iter().flat_map(|source| &source.places);
         let hosts = places.map(|met| met.host.clone());
         let hosts = hosts.chain(services.iter().map(|service| service.host.clone()));
-        rows.extend(self.proxies.rows(hosts.collect()).await);
+        rows.extend(self.proxies.rows(hosts.collect(), &needed).await);
         heard.sort();
         heard.dedup_by(|(a, _), (b, _)| a == b);
-        (rows, heard)
+        Found {
+            rows,
+            heard,
+            verified,
+        }
     }
 
-    async fn source(&self, client: &Client, image: &Reference, visit: Visit) -> (Source, Heard) {
+    /// A registry that is pushed to: itself, no mirror of it, and insecure where its own name says so.
+    async fn target(&self, client: &Client, to: &Location) -> Option<(Source, Told)> {
+        let image = landing(to)?;
+        let insecure = Options {
+            tls_verify: false,
+            ..self.options.clone()
+        };
+        let client = if to.is_insecure() {
+            Client::new(insecure).ok()?
+        } else {
+            client.clone()
+        };
+        let (mut source, told) = self.source(&client, &image, Visit::Login).await;
+        source.name = format!("push to {to}");
+        source.places.drain(..source.places.len().saturating_sub(1));
+        Some((source, told))
+    }
+
+    async fn source(&self, client: &Client, image: &Reference, visit: Visit) -> (Source, Told) {
         let name = format!("{}/{}", image.registry(), image.repository());
-        let mut heard = Vec::new();
+        let mut told = Told::default();
         let places = match client.greet(image, visit).await {
             Ok(greetings) => {
                 let mut places = Vec::new();
                 for greeting in greetings {
-                    heard.extend(self.time_of(&greeting).await);
+                    told.verified |= greeting.verified && greeting.answer.is_ok();
+                    told.heard.extend(self.time_of(&greeting).await);
                     places.push(self.met(greeting).await);
                 }
                 places
@@ -138,10 +201,11 @@ impl Job {
                 host: image.registry().to_owned(),
                 mirror: false,
                 account: None,
+                challenged: false,
                 state: State::Broken(said(error)),
             }],
         };
-        (Source { name, places }, heard)
+        (Source { name, places }, told)
     }
 
     async fn met(&self, greeting: Greeting) -> Met {
@@ -149,6 +213,7 @@ impl Job {
             host,
             mirror,
             account,
+            challenged,
             answer,
             ..
         } = greeting;
@@ -171,6 +236,7 @@ impl Job {
             host,
             mirror,
             account: account.map(|source| source.key),
+            challenged,
             state,
         }
     }
@@ -185,10 +251,7 @@ impl Job {
         let Ok(Ok(shown)) = shown.await else {
             return;
         };
-        let at = |seconds: u64| {
-            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-            jiff::Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |t| t.to_string())
-        };
+        let at = |seconds: u64| doctor::moment(i64::try_from(seconds).unwrap_or(i64::MAX));
         let (from, until) = (at(shown.not_before), at(shown.not_after));
         let (subject, issuer) = (shown.subject, shown.issuer);
         fault.message = format!(
@@ -218,21 +281,13 @@ impl Job {
         Some((host, date - now()))
     }
 
-    async fn server(
-        &self,
-        client: &Client,
-        (url, what, needed): &(String, &'static str, bool),
-    ) -> (Service, Heard) {
-        let answer = client.reach(url).await;
-        let parsed: Option<url::Url> = url.parse().ok();
-        let host = parsed
-            .as_ref()
-            .and_then(|url| url.host_str())
-            .unwrap_or(url);
-        let host = match parsed.as_ref().and_then(url::Url::port) {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
+    async fn server(&self, client: &Client, server: &Server) -> (Service, Heard) {
+        let answer = if server.file {
+            client.file_head(&server.url).await.map(|_| None)
+        } else {
+            client.reach(server.url.as_str()).await
         };
+        let host = server.host();
         let date = answer.as_ref().ok().copied().flatten();
         let heard = date.map(|date| (host.clone(), date - today().as_second()));
         let mut fault = answer.err().map(said);
@@ -242,70 +297,49 @@ impl Job {
         let service = Service {
             fault,
             host,
-            what: (*what).to_owned(),
-            needed: *needed,
+            what: server.what.to_owned(),
+            needed: server.needed,
         };
         (service, heard.into_iter().collect())
     }
-
-    /// Logins that no image of the job goes by: each is shown to its own registry.
-    async fn others(&self, client: &Client) -> BTreeMap<String, Verdict> {
-        let keys = client.logins().into_iter().flatten().map(|l| l.source.key);
-        let tried = keys.map(|key| async move {
-            let verdict = self.other(client, &key).await;
-            Some((key, verdict?))
-        });
-        join_all(tried).await.into_iter().flatten().collect()
-    }
-
-    async fn other(&self, client: &Client, key: &str) -> Option<Verdict> {
-        let place = key.strip_prefix("credHelpers.").unwrap_or(key);
-        let place = place.split_once("://").map_or(place, |(_, rest)| rest);
-        let host = place.split('/').next()?;
-        let namespace = place.strip_prefix(host)?.trim_matches('/');
-        // Docker's own keys end in the version of an API.
-        let namespace = match namespace {
-            "" | "v1" | "v2" => "snoforge".to_owned(),
-            namespace => format!("{namespace}/snoforge"),
-        };
-        let host = if host == "index.docker.io" {
-            "docker.io"
-        } else {
-            host
-        };
-        let image: Reference = format!("{host}/{namespace}:doctor").parse().ok()?;
-        let greetings = match client.greet(&image, Visit::Login).await {
-            Ok(greetings) => greetings,
-            Err(error) => return Some(Verdict::Unknown(error.detail)),
-        };
-        let own = |greeting: &Greeting| greeting.account.as_ref().is_some_and(|a| a.key == key);
-        let greeting = greetings.into_iter().rfind(own)?;
-        Some(match greeting.answer {
-            Ok(()) => Verdict::Good,
-            Err(error) => match error.kind {
-                SourceErrorKind::Unauthorized => Verdict::Wrong(error.detail),
-                SourceErrorKind::Protocol | SourceErrorKind::NotFound => {
-                    Verdict::Untold(format!("not tried, and not needed: {}", error.detail))
-                }
-                _ => Verdict::Unknown(error.detail),
-            },
-        })
-    }
 }
 
-fn servers(needs: Option<&Needs>) -> Vec<(String, &'static str, bool)> {
+fn servers(flags: &RegistryFlags, needs: Option<&Needs>) -> Vec<Server> {
+    let server = |url: &str, what, needed| {
+        let url = url.parse().ok()?;
+        Some(Server {
+            url,
+            what,
+            needed,
+            file: false,
+        })
+    };
     let graph = env("UPDATE_URL_OVERRIDE").unwrap_or_else(|| GRAPH.to_owned());
     let mut all = Vec::new();
     if needs.is_none_or(|needs| needs.graph) {
-        all.push((graph, "the update graph", true));
+        // A mirror may have the inventory, which is asked for first.
+        let needed = flags.mirror.is_empty();
+        all.extend(server(&graph, "the update graph", needed));
     }
     if needs.is_none_or(|needs| needs.signatures) {
         // There is a second place for those.
-        all.push((SIGNATURES.to_owned(), "release signatures", false));
+        all.extend(server(SIGNATURES, "release signatures", false));
     }
     let files = needs.into_iter().flat_map(|needs| &needs.files);
-    all.extend(files.map(|url| (url.to_string(), "`rootfsUrl`", true)));
+    all.extend(files.map(|url| Server {
+        url: url.clone(),
+        what: "`rootfsUrl`",
+        needed: true,
+        file: true,
+    }));
     all
+}
+
+/// What is pushed last.
+fn landing(to: &Location) -> Option<Reference> {
+    format!("{}/snoforge/inventory:doctor", to.name())
+        .parse()
+        .ok()
 }
 
 /// A registry that is not asked: whether a login is known for it.
@@ -322,55 +356,8 @@ fn untried_registry(client: &Client, image: &Reference) -> Row {
     }
 }
 
-/// A row per entry; those that images went by have their verdict in `known`, for others `other` tells.
-fn logins(
-    client: &Client,
-    known: &BTreeMap<String, Verdict>,
-    other: impl Fn(&str) -> Verdict,
-) -> Vec<Row> {
-    let (mut rows, mut entries) = (Vec::new(), Vec::new());
-    for login in client.logins() {
-        let login = match login {
-            Ok(login) => login,
-            Err(error) => {
-                rows.push(broken(&error));
-                continue;
-            }
-        };
-        let key = login.source.key;
-        entries.push(Login {
-            file: login.source.file.display().to_string(),
-            who: match login.account {
-                Account::User(name) => Some(format!("user `{name}`")),
-                Account::Token => Some("a refresh token".to_owned()),
-                Account::Helper(name) => Some(format!("docker-credential-{name}")),
-                Account::Empty => None,
-            },
-            expires: login.expires,
-            needed: known.contains_key(&key),
-            verdict: known.get(&key).cloned().unwrap_or_else(|| other(&key)),
-            key,
-        });
-    }
-    if entries.is_empty() && rows.is_empty() {
-        let cure = "download the pull secret from https://console.redhat.com/openshift/install/pull-secret and name it by --authfile";
-        let fault = Fault::new("no credential file is there, or none has an entry", cure);
-        rows.push(Row::new(Outcome::Warning, "login", "any", fault));
-    }
-    rows.extend(doctor::logins(&entries, today().as_second()));
-    rows
-}
-
-fn verdict(state: &State) -> Verdict {
-    match state {
-        State::Welcome => Verdict::Good,
-        State::Refused(fault) => Verdict::Wrong(fault.message.clone()),
-        State::Silent(fault) | State::Broken(fault) => Verdict::Unknown(fault.message.clone()),
-    }
-}
-
 /// A credential file, registries.conf or certificate that cannot be used.
-fn broken(error: &remote::Error) -> Row {
+pub(super) fn broken(error: &remote::Error) -> Row {
     let cure = error.hint().unwrap_or_default();
     let fault = Fault::new(error.to_string(), cure);
     Row::new(Outcome::Fail, "configuration", "registries", fault)

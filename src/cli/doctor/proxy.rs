@@ -1,6 +1,6 @@
 //! The proxy of the environment, read by the same code as the HTTP client's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http::Uri;
@@ -30,10 +30,12 @@ impl Proxies {
         format!("{scheme}://{name}:{port}").parse().ok()
     }
 
-    /// Rows for these hosts.
-    pub(super) async fn rows(&self, mut hosts: Vec<String>) -> Vec<Row> {
-        hosts.sort();
-        hosts.dedup();
+    /// Rows for these hosts, of which the job ends without the `needed`.
+    pub(super) async fn rows(
+        &self,
+        hosts: BTreeSet<String>,
+        needed: &BTreeSet<String>,
+    ) -> Vec<Row> {
         let mut through: BTreeMap<String, (Uri, Vec<String>)> = BTreeMap::new();
         let mut direct = Vec::new();
         for host in hosts {
@@ -49,7 +51,12 @@ impl Proxies {
         for (url, (uri, hosts)) in through {
             let fault = reach(uri).await;
             let url = url.trim_end_matches('/').to_owned();
-            proxies.push(Proxy { url, hosts, fault });
+            proxies.push(Proxy {
+                url,
+                needed: hosts.iter().any(|host| needed.contains(host)),
+                hosts,
+                fault,
+            });
         }
         doctor::proxy(&proxies, &direct)
     }
