@@ -5,7 +5,7 @@
 //! link with that of its target in the same layer, since it may stand there before the link. A layer's digest is checked after its
 //! last byte; before that nothing that was read counts.
 //!
-//! Not here: what a file is for ([`super::stamp`], `cli`), modes and owners, files of 8 GiB and more.
+//! Not here: what a file is for ([`super::stamp()`], `cli`), modes and owners, files of 8 GiB and more.
 
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
