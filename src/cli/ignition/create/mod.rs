@@ -306,7 +306,7 @@ impl Create {
 
     /// The line that makes boot media of the result.
     fn next(&self, jobs: &[Job<'_>]) -> String {
-        let machine = crate::cli::assets::machine(&self.cluster_flags.arch);
+        let machine = crate::inventory::architecture::machine(&self.cluster_flags.arch);
         let live = format!("rhcos-live.{machine}.iso");
         let beside = self.folder.as_ref().map(|f| f.join("files").join(&live));
         let live = beside.filter(|path| path.exists()).unwrap_or(live.into());
