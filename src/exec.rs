@@ -357,7 +357,9 @@ mod tests {
         // Its own words, although writing to it failed too.
         let failed = feed("echo full >&2; exit 3", false).unwrap_err();
         assert!(failed.to_string().ends_with("full"), "{failed}");
-        let own = feed("cat >/dev/null; exec sleep 60", true).unwrap().unwrap_err();
+        let own = feed("cat >/dev/null; exec sleep 60", true)
+            .unwrap()
+            .unwrap_err();
         assert_eq!(own.kind(), io::ErrorKind::InvalidData);
         assert!(matches!(
             run_fed("no-such-program-here", &[""; 0], |_| Ok(())),

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use crate::config::filter::ImageFilter;
-use crate::config::model::ImageSet;
+use crate::config::model::{ImageSet, Located, ReleaseChannel};
 use crate::oci::{Digest, Reference};
 
 use super::SignatureCheck;
 use super::catalog::filter::Semantics;
-use super::lock::{Inventory, Request};
+use super::lock::{self, Inventory, Request};
+use super::version::{Version, blang};
 
 /// Where update graphs come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +154,47 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// Whether somebody else's releases can be the answer: some where some are asked for, and each the payload or the version that
+    /// was named, or between the lowest and the highest version of the channels.
+    pub fn may_have(&self, releases: &[lock::Release]) -> bool {
+        let platform = &self.image_set.platform;
+        let named = self.release_image.is_some() || self.release.is_some();
+        let asked = named || platform.release.is_some() || !platform.channels.is_empty();
+        asked != releases.is_empty() && releases.iter().all(|release| self.fits(release))
+    }
+
+    fn fits(&self, release: &lock::Release) -> bool {
+        let is = |image: &Reference| {
+            let payload = &release.payload;
+            let digest = image.digest();
+            image.name() == payload.name() && (digest.is_none() || digest == payload.digest())
+        };
+        let platform = &self.image_set.platform;
+        match (&self.release_image, &self.release, &platform.release) {
+            (Some(image), ..) => return is(image),
+            (None, Some(version), _) => return *version == release.version,
+            (None, None, Some(image)) => {
+                return image.value.parse().is_ok_and(|image| is(&image));
+            }
+            (None, None, None) => {}
+        }
+        let Ok(version) = blang::parse(&release.version) else {
+            return false;
+        };
+        // None when a channel has no bound on this side.
+        let bounds = |of: fn(&ReleaseChannel) -> &Option<Located<String>>| {
+            let channels = platform.channels.iter();
+            let bound = |channel| blang::parse(&of(channel).as_ref()?.value).ok();
+            channels.map(bound).collect::<Option<Vec<Version>>>()
+        };
+        let (low, high) = (bounds(|c| &c.min_version), bounds(|c| &c.max_version));
+        let above = |low: &Version| version.precedence(low).is_ge();
+        let below = |high: &Version| version.precedence(high).is_le();
+        low.is_none_or(|all| all.iter().any(above)) && high.is_none_or(|all| all.iter().any(below))
+    }
+}
+
 /// An inventory and what a person should know about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
@@ -160,4 +202,96 @@ pub struct Resolved {
     pub inventory: Inventory,
     /// One sentence each, in a fixed order.
     pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::PlatformSet;
+
+    fn digest(c: &str) -> String {
+        format!("sha256:{}", c.repeat(64))
+    }
+
+    fn release(version: &str) -> lock::Release {
+        lock::Release {
+            version: version.to_owned(),
+            architecture: "x86_64".to_owned(),
+            payload: format!("quay.io/ocp/release@{}", digest("a"))
+                .parse()
+                .unwrap(),
+            signature: lock::Signature::Skipped,
+        }
+    }
+
+    fn channel(bounds: [&str; 2]) -> ReleaseChannel {
+        let [min_version, max_version] =
+            bounds.map(|text| (!text.is_empty()).then(|| Located::from(text)));
+        ReleaseChannel {
+            min_version,
+            max_version,
+            ..ReleaseChannel::default()
+        }
+    }
+
+    fn inputs(channels: &[[&str; 2]]) -> Inputs {
+        let set =
+            "apiVersion: mirror.openshift.io/v1alpha2\nkind: ImageSetConfiguration\nmirror: {}\n";
+        let parsed = crate::config::imageset::parse("t", set).unwrap();
+        let mut inputs = Inputs::new(parsed.imageset, Digest::of(b""), SignatureCheck::Skip);
+        inputs.image_set.platform = PlatformSet {
+            channels: channels.iter().copied().map(channel).collect(),
+            ..PlatformSet::default()
+        };
+        inputs
+    }
+
+    #[test]
+    fn releases_between_the_channels_bounds() {
+        for (channels, version, expected) in [
+            (&[["4.13.1", "4.13.1"]][..], "4.13.1", true),
+            (&[["4.13.1", "4.13.1"]], "4.13.2", false),
+            (&[["4.13.1", "4.13.1"]], "4.13.1-rc.1", false),
+            (
+                &[["4.12.9", "4.12.30"], ["4.13.1", "4.13.4"]],
+                "4.13.0",
+                true,
+            ),
+            (
+                &[["4.12.9", "4.12.30"], ["4.13.1", "4.13.4"]],
+                "4.13.5",
+                false,
+            ),
+            (
+                &[["4.12.9", "4.12.30"], ["4.13.1", "4.13.4"]],
+                "4.12.8",
+                false,
+            ),
+            (&[["4.13.1", ""]], "4.14.9", true),
+            (&[["", ""]], "4.1.0", true),
+            (&[["", ""]], "newest", false),
+            (&[], "4.13.1", false),
+        ] {
+            let found = inputs(channels).may_have(&[release(version)]);
+            assert_eq!(found, expected, "{channels:?} {version}");
+        }
+        assert!(inputs(&[]).may_have(&[]));
+        assert!(!inputs(&[["", ""]]).may_have(&[]));
+    }
+
+    #[test]
+    fn releases_that_were_named() {
+        let mut exact = inputs(&[["4.12.0", "4.12.0"]]);
+        exact.release = Some("4.13.1".to_owned());
+        assert!(exact.may_have(&[release("4.13.1")]) && !exact.may_have(&[release("4.12.0")]));
+        for (image, expected) in [
+            ("quay.io/ocp/release:4.13.1".to_owned(), true),
+            ("quay.io/other/release:4.13.1".to_owned(), false),
+            (format!("quay.io/ocp/release@{}", digest("a")), true),
+            (format!("quay.io/ocp/release@{}", digest("b")), false),
+        ] {
+            exact.release_image = Some(image.parse().unwrap());
+            assert_eq!(exact.may_have(&[release("4.13.1")]), expected, "{image}");
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! `imageset.md` of the project, which follows oc-mirror and telco-ran-tools. Images come from an
 //! [`crate::oci::ImageSource`], other documents from [`Documents`]: nothing here knows HTTP.
 
+pub mod architecture;
 mod candidates;
 pub mod catalog;
 mod catalog_cache;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::oci::Reference;
 
 use super::InventoryError;
+use super::architecture::machine;
 use super::layer;
 use super::session::Session;
 use super::tarball::{self, Kind, Whiteout};
@@ -57,7 +58,7 @@ pub(super) async fn read(
         "multi".to_owned()
     } else {
         let written = config.get("architecture").and_then(|a| a.as_str());
-        tag_architecture(written.unwrap_or("amd64")).to_owned()
+        machine(written.unwrap_or("amd64")).to_owned()
     };
     let fail = |detail: String| InventoryError::Image {
         image: image.to_string(),
@@ -93,15 +94,6 @@ pub(super) async fn read(
         }
     }
     Err(fail(format!("no {DIRECTORY}/{REFERENCES} in its layers")))
-}
-
-/// `amd64` is `x86_64` in release tags.
-pub(super) fn tag_architecture(go: &str) -> &str {
-    match go {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        other => other,
-    }
 }
 
 #[derive(Default)]

@@ -11,6 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::config::model::{Located, PlatformSet, Product, ReleaseChannel};
 use crate::oci::Reference;
 
+use super::architecture::machine;
 use super::candidates::{Candidate, Destination};
 use super::graph::{GraphError, select_releases};
 use super::graphs::SourcedGraphs;
@@ -74,7 +75,7 @@ pub(super) async fn gather(session: &Session<'_>, inputs: &Inputs) -> Releases {
 /// # Errors
 /// The version cannot be part of a tag.
 pub fn release_image(version: &str, architecture: &str) -> Result<Reference, InventoryError> {
-    let tag = format!("{version}-{}", payload::tag_architecture(architecture));
+    let tag = format!("{version}-{}", machine(architecture));
     let image = format!("{RELEASE_REPOSITORY}:{tag}").parse();
     image.map_err(|error| InventoryError::Reference {
         place: format!("release {version}"),
@@ -276,7 +277,7 @@ fn by_tag(
             )));
             continue;
         };
-        let tag = format!("{version}-{}", payload::tag_architecture(architecture));
+        let tag = format!("{version}-{}", machine(architecture));
         match format!("{RELEASE_REPOSITORY}:{tag}").parse() {
             Ok(image) => {
                 out.warnings.push(format!(

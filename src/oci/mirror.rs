@@ -67,6 +67,11 @@ impl Mirror {
         &self.location
     }
 
+    /// Whether it may have any image, and not those of one source only.
+    pub fn is_general(&self) -> bool {
+        self.source.is_none()
+    }
+
     /// Where the mirror would have an image: nowhere when it is of another source, or of the mirror itself.
     pub fn place(&self, image: &Reference) -> Option<Reference> {
         if self.location.holds(image) {

@@ -80,13 +80,14 @@ impl Registries {
         image: &Reference,
         purpose: Purpose,
     ) -> Result<Vec<Located>, Fault> {
-        let mirrors = self.mirrors.iter();
+        let own = self.mirrors.iter().map(oci::Mirror::location);
+        let own: Vec<_> = own.filter(|at| at.holds(image)).collect();
+        // What is asked of a mirror by its own name is as insecure there, and no other mirror's affair.
+        let insecure = own.iter().any(|at| at.is_insecure());
+        let mirrors = self.mirrors.iter().filter(|_| own.is_empty());
         let mut places: Vec<Located> = mirrors
             .filter_map(|mirror| Some((mirror.place(image)?, mirror.location().is_insecure())))
             .collect();
-        // What is asked of a mirror by its own name is as insecure there.
-        let mut own = self.mirrors.iter().map(oci::Mirror::location);
-        let insecure = own.any(|at| at.is_insecure() && at.holds(image));
         let ruled = self.ruled(image, purpose)?.into_iter();
         places.extend(ruled.map(|(place, was)| (place, was || insecure)));
         Ok(places)

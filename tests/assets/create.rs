@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::desk::{Desk, IGNITION, mode};
+use super::desk::{Desk, FILES, IGNITION, mode};
 use super::images::{Family, image};
 use super::installer;
 use super::world::{Is, World, constant, layer};
@@ -45,8 +45,7 @@ fn one_cluster_and_its_files() {
         "{}",
         made.stderr
     );
-    let names = desk.names("out");
-    assert_eq!(names, ["auth", IGNITION, "install.json", "metadata.json"]);
+    assert_eq!(desk.names("out"), FILES);
     for name in [
         IGNITION,
         "install.json",
@@ -80,9 +79,18 @@ fn the_same_again_makes_nothing_and_other_inputs_are_told() {
     assert!(other.stderr.contains("--force"), "{}", other.stderr);
     assert!(fs_err::read(desk.path("out").join(IGNITION)).unwrap() == bytes);
     desk.one("", &["--force"]).expect(0);
-    assert!(fs_err::read(desk.path("out").join(IGNITION)).unwrap() != bytes);
-    // One that somebody changed is not kept either.
     let path = desk.path("out").join(IGNITION);
+    let first = bytes;
+    let bytes = fs_err::read(&path).unwrap();
+    assert!(bytes != first);
+    // Force replaces what is of other inputs: not what it made itself.
+    fs_err::create_dir(desk.path("out/.tmp-install-killed")).unwrap();
+    let again = desk.one("", &["--force"]).expect(0).json();
+    assert_eq!(again["sites"][0]["kept"], true);
+    assert!(fs_err::read(&path).unwrap() == bytes);
+    // What a killed run left goes, whatever else there is to do.
+    assert_eq!(desk.names("out"), FILES);
+    // One that somebody changed is not kept either.
     let mut changed = fs_err::read(&path).unwrap();
     changed.push(b'\n');
     fs_err::write(&path, changed).unwrap();
@@ -92,6 +100,38 @@ fn the_same_again_makes_nothing_and_other_inputs_are_told() {
         "{}",
         changed.stderr
     );
+}
+
+#[test]
+fn a_kubeconfig_stays_with_its_config() {
+    let Some(desk) = Desk::new() else { return };
+    desk.one("", &[]).expect(0);
+    let (path, kubeconfig) = (
+        desk.path("out").join(IGNITION),
+        desk.path("out/auth/kubeconfig"),
+    );
+    // `oc project` writes into it: it is still the kubeconfig of this config.
+    let own = fs_err::read_to_string(&kubeconfig).unwrap() + "# used\n";
+    fs_err::write(&kubeconfig, &own).unwrap();
+    let kept = desk.one("", &["--force"]).expect(0).json();
+    assert_eq!(kept["sites"][0]["kept"], true);
+    // Burnt and moved away: the kubeconfig may be the only one of a machine that runs.
+    let away = desk.path("burnt.ign");
+    fs_err::rename(&path, &away).unwrap();
+    let alone = desk.one("", &[]).expect(2);
+    let said = format!("auth/kubeconfig is there, without its {IGNITION}");
+    assert!(alone.stderr.contains(&said), "{}", alone.stderr);
+    assert!(fs_err::read_to_string(&kubeconfig).unwrap() == own);
+
+    // A run that ends between the kubeconfig and the config.
+    fs_err::create_dir(&path).unwrap();
+    desk.one("", &["--force"]).expect(6);
+    assert!(fs_err::read_to_string(&kubeconfig).unwrap() != own);
+    fs_err::remove_dir(&path).unwrap();
+    fs_err::rename(&away, &path).unwrap();
+    let torn = desk.one("", &[]).expect(2);
+    let said = "nothing tells what it was made from";
+    assert!(torn.stderr.contains(said), "{}", torn.stderr);
 }
 
 #[test]
@@ -197,7 +237,21 @@ fn the_config_alone_for_the_real_installer() {
     .concat();
     desk.run("", &args).expect(0);
     assert_eq!(desk.names("out"), ["install-config.yaml"]);
-    assert_eq!(mode(&desk.path("out/install-config.yaml")), 0o600);
+    let config = desk.path("out/install-config.yaml");
+    assert_eq!(mode(&config), 0o600);
+    // One that was edited is not lost.
+    let written = fs_err::read_to_string(&config).unwrap();
+    desk.run("", &args).expect(0);
+    fs_err::write(&config, format!("{written}# mine\n")).unwrap();
+    let there = desk.run("", &args).expect(2);
+    assert!(there.stderr.contains("--force"), "{}", there.stderr);
+    assert!(
+        fs_err::read_to_string(&config)
+            .unwrap()
+            .ends_with("# mine\n")
+    );
+    desk.run("", &[&args[..], &["--force"]].concat()).expect(0);
+    assert_eq!(fs_err::read_to_string(&config).unwrap(), written);
     // The stand-in checks it as the installer does.
     let installer = desk.path("openshift-install");
     let out = desk.path("out");

@@ -13,6 +13,7 @@ use super::program::{Run, snoforge};
 use super::support::registry::installed;
 
 pub(super) const IGNITION: &str = "bootstrap-in-place-for-live-iso.ign";
+pub(super) const FILES: [&str; 4] = ["auth", IGNITION, "install.json", "metadata.json"];
 const PASSWORD: &str = "hunter2-hunter2";
 
 /// A desk with a pull secret, a key and the stand-in.

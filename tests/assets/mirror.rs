@@ -138,6 +138,24 @@ fn wrong_digests_and_missing_names() {
         .run(&["live-iso", "--rhcos", "4.13.0/../x"])
         .expect(2);
     assert!(hostile.stderr.contains("--rhcos"), "{}", hostile.stderr);
+    // Nobody gets to read a password: not in the record, and not on the way.
+    let login = mirror.web.url.replace("://", "://user:hunter2@");
+    let named = [
+        "assets",
+        "-r",
+        "4.13.1",
+        "-o",
+        "out",
+        "--from-mirror",
+        &login,
+    ];
+    let named = run(mirror.home.path(), &named).expect(2);
+    assert!(
+        named.stderr.contains("has a user in it"),
+        "{}",
+        named.stderr
+    );
+    assert!(!(named.stdout + &named.stderr).contains("hunter2"));
     // An archive that is what the list says, and has no program in it.
     let empty = archive("other", b"x");
     mirror.web.put(&format!("{CLIENTS}/{name}"), &empty);

@@ -303,6 +303,25 @@ fn paced(registry: &Faulty, iso: &[u8]) -> String {
 }
 
 #[test]
+fn a_tag_that_holds_another_release_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let registry = Faulty::start();
+    let cli = format!("quay.io/ns/cli@sha256:{}", "a".repeat(64));
+    let payload = payload("4.13.1", &[("cli", cli)], "amd64");
+    let layers: Vec<Vec<u8>> = payload.blobs[1..].iter().map(|(_, b)| b.to_vec()).collect();
+    let repository = "ocp/openshift-release-dev/ocp-release";
+    registry.add_image(repository, "4.13.9-x86_64", &layers);
+    let mirror = format!("http://{}/ocp", registry.host());
+    let args = [
+        "assets", "oc", "-r", "4.13.9", "-o", "out", "--mirror", &mirror,
+    ];
+    let args = [&args[..], &["--ignore-release-signature"]].concat();
+    let moved = run(home.path(), &args).expect(7);
+    let said = "release 4.13.9 was asked for";
+    assert!(moved.stderr.contains(said), "{}", moved.stderr);
+}
+
+#[test]
 fn a_killed_run_leaves_nothing_and_the_next_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let registry = Faulty::start();

@@ -21,6 +21,10 @@ fn digest(done: &Value) -> &Value {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one registry, filled once, seen from four benches"
+)]
 fn every_bench_pulls_over_the_lan() {
     let (Some(far), Some(lan)) = (
         DockerRegistry::start(Guard::Plain),
@@ -46,9 +50,39 @@ fn every_bench_pulls_over_the_lan() {
     one.edit("127.0.0.1:1", &lan.host);
     let done = one.build(&[]).expect(0).json();
     assert_eq!(Bench::steps(&done), ["inventory", "download", "+push"]);
+    let truth = one.read("data/inventory.json");
+    let lie = |edit: &dyn Fn(&mut Value)| {
+        let mut lock: Value = serde_json::from_str(&truth).unwrap();
+        edit(&mut lock["releases"][0]);
+        one.write("data/inventory.json", lock.to_string());
+        let to = format!("http://{}/ocp", lan.host);
+        one.run(&["precache", "push", "-f", "data", &to]).expect(0);
+    };
+
+    // Another release than the one that was asked for is not taken.
+    lie(&|release| release["version"] = "4.13.9".into());
+    let four = bench(&format!("  mirrors: ['http://{}/ocp']\n", lan.host));
+    four.write("registries.conf", rules.concat());
+    let refused = four.build(&["--dry-run"]).expect(0);
+    let said = "release 4.13.9 x86_64 is not what was asked for";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    assert_eq!(refused.json()["inventory"], plan["inventory"]);
+    one.write("data/inventory.json", &truth);
+
     drop(far);
     let again = one.build(&[]).expect(0).json();
     assert_eq!(Bench::steps(&again), ["inventory", "download", "push"]);
+    // A registry that lost it gets it again.
+    let published = "data/docker/registry/v2/repositories/ocp/snoforge";
+    fs_err::remove_dir_all(lan.dir.path().join(published)).unwrap();
+    let refilled = one.build(&[]).expect(0).json();
+    assert_eq!(Bench::steps(&refilled), ["inventory", "download", "+push"]);
+
+    // What the mirror says of signatures is not believed.
+    lie(&|release| {
+        release["signature"] = serde_json::json!({"state": "verified", "key": "199E2F91FD431D51"});
+    });
+    one.write("data/inventory.json", &truth);
 
     // A directory that lacks an image does not answer for all of them.
     let store = snoforge::store::Store::open(&one.path("data")).unwrap();
@@ -72,21 +106,29 @@ fn every_bench_pulls_over_the_lan() {
     assert!(command.contains(&flag), "{command}");
     let built = two.build(&[]).expect(0).json();
     assert_eq!(digest(&built), digest(&done));
+    assert!(!two.read("data/inventory.json").contains("verified"));
     two.run(&["precache", "verify", "-f", "data", "--deep"])
         .expect(0);
 
     let source = |name: &str| {
-        let path = if name == "quay.io" { "" } else { "/redhat" };
         format!(
-            "  - {{source: {name}{path}, mirror: 'http://{}/ocp{path}'}}\n",
+            "  - {{source: {name}, mirror: 'http://{}/ocp'}}\n",
             lan.host
         )
     };
     let both = ["quay.io", "registry.redhat.io"].map(source).concat();
     let three = bench(&format!("  mirrors:\n{both}"));
     three.run(&["check"]).expect(0);
-    let planned = three.build(&["--dry-run"]).expect(0).json();
-    assert_eq!(planned["inventory"], plan["inventory"]);
+    fs_err::create_dir(three.path("data")).unwrap();
+    three.write("data/inventory.json", truth);
+    let built = three.build(&[]).expect(0).json();
+    assert_eq!(digest(&built), digest(&done));
+
+    // What was pushed and cannot be asked about stays done.
+    drop(lan);
+    let alone = one.build(&[]).expect(0);
+    let said = "not to be asked now";
+    assert!(alone.stderr.contains(said), "{}", alone.stderr);
 }
 
 #[test]

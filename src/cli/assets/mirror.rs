@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::desk::{Desk, Entry, sha256};
-use super::payload::machine;
 use super::{Asset, Done};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::global::RegistryFlags;
 use crate::cli::precache::file;
+use crate::inventory::architecture::machine;
 use crate::inventory::{WantedFile, take_from_archive};
 use crate::oci::Digest;
 use crate::remote::Client;
@@ -47,7 +47,7 @@ impl Mirror {
     /// Checks what becomes part of a URL.
     ///
     /// # Errors
-    /// A version that is none, or flags of the client.
+    /// A base with a password in it, a version that is none, or flags of the client.
     pub(super) fn new(
         base: &Url,
         version: String,
@@ -55,6 +55,12 @@ impl Mirror {
         rhcos: Option<String>,
         registry: &RegistryFlags,
     ) -> Result<Self, Failure> {
+        if !base.username().is_empty() || base.password().is_some() {
+            let failure = Failure::new(Exit::Usage, "--from-mirror: the URL has a user in it");
+            return Err(failure.hint(
+                "URLs are shown and written down in assets.json; name a mirror that asks for no password",
+            ));
+        }
         let plain = |text: &str| {
             let good = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
             !text.is_empty() && text.chars().all(good) && !text.contains("..")

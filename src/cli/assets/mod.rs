@@ -22,7 +22,7 @@ use crate::progress::Event;
 use crate::ui::{format, table};
 
 use desk::{Desk, Entry};
-pub(super) use payload::{Release, machine};
+pub(super) use payload::Release;
 
 /// What can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -193,7 +193,9 @@ impl Assets {
             (None, Some(image), _) => self.fetched(context, image).await?,
             (None, None, Some(version)) => {
                 let image = crate::inventory::release_image(version, arch.unwrap_or("amd64"))?;
-                self.fetched(context, &image).await?
+                let release = self.fetched(context, &image).await?;
+                release.is_version(version)?;
+                release
             }
             (None, None, None) => {
                 let failure = Failure::new(Exit::Usage, "no release is named");

@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::global::RegistryFlags;
 use crate::cli::imageset::resolve::read_lock;
+use crate::inventory::architecture::{goarch, machine};
 use crate::inventory::lock::Signature;
 use crate::inventory::{
     InventoryError, Mark, Offline, Payload, Services, SignatureCheck, WantedFile, read_release,
@@ -112,9 +113,11 @@ impl Release {
         // The signature was judged when the inventory was made.
         let read = read_release(&release.payload, &SignatureCheck::Skip, services).await;
         let (payload, _) = read.map_err(|e| absent(e, folder, "release image"))?;
-        Self::new(Arc::new(store), &release.payload, payload, arch).map(|release| Self {
+        let found = Self::new(Arc::new(store), &release.payload, payload, arch)?;
+        found.is_version(&release.version)?;
+        Ok(Self {
             folder: Some(folder.to_owned()),
-            ..release
+            ..found
         })
     }
 
@@ -153,15 +156,12 @@ impl Release {
     ) -> Result<Self, Failure> {
         let own = payload.architecture.as_str();
         let architecture = match (arch, own) {
-            (Some(asked), "multi") => asked,
-            (Some(asked), own) if machine(asked) != own => {
+            (Some(asked), own) if own != "multi" && machine(asked) != own => {
                 let message = format!("{image} is for {own}, not for {asked}");
                 return Err(Failure::new(Exit::Usage, message));
             }
             (Some(asked), _) => asked,
-            (None, "multi" | "x86_64") => "amd64",
-            (None, "aarch64") => "arm64",
-            (None, own) => own,
+            (None, own) => goarch(own),
         }
         .to_owned();
         Ok(Self {
@@ -171,6 +171,20 @@ impl Release {
             payload,
             architecture,
         })
+    }
+
+    /// Refuses a payload that is another release than its place says: a tag may be moved, and a mirror may have any.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub(super) fn is_version(&self, version: &str) -> Result<(), Failure> {
+        let own = &self.payload.version;
+        if own == version {
+            return Ok(());
+        }
+        let message = format!("release {version} was asked for, {} is {own}", self.image);
+        Err(Failure::new(Exit::Verification, message)
+            .hint("name the payload of that version with --release-image"))
     }
 
     /// Takes assets, in their order.
@@ -353,14 +367,5 @@ fn absent(error: InventoryError, folder: &Path, what: &str) -> Failure {
             Failure::new(Exit::Usage, message).hint("`snoforge precache download` with the same image set brings what is missing; -r X.Y.Z without -f takes from the registry")
         }
         _ => error.into(),
-    }
-}
-
-/// A `GOARCH` as machines and files call it.
-pub(in crate::cli) fn machine(architecture: &str) -> &str {
-    match architecture {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        other => other,
     }
 }

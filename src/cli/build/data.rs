@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::lines;
 use crate::cli::context::{Context, block_on};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::imageset::resolve::{Wanted, create_dir, read_lock, resolve};
+use crate::cli::imageset::resolve::{Wanted, create_dir, read_lock};
 use crate::cli::precache::Precache;
 use crate::cli::precache::download::{Download, write_image_set};
 use crate::cli::precache::finish::file_target;
 use crate::cli::precache::published;
 use crate::cli::{Command, parse};
 use crate::config::factory::{Factory, ImageSetSource};
-use crate::inventory::lock::Inventory;
+use crate::inventory::lock::{Inventory, Request};
+use crate::oci::LocationError;
 use crate::store::Store;
 
 /// The question, and the answer where it is known.
@@ -74,14 +75,8 @@ impl Data {
             return Ok(());
         }
         let source = self.flags.flags.registries.client()?;
-        let (wanted, flags) = (&self.wanted, &self.flags.flags);
-        let found = block_on(async {
-            match published::look(context, flags, wanted, &source).await {
-                Some(inventory) => Ok(inventory),
-                None => Ok::<_, Failure>(resolve(wanted, &source, flags, context).await?.inventory),
-            }
-        });
-        self.inventory = Some(found?);
+        let found = self.flags.answer(context, &self.wanted, (&source, &source));
+        self.inventory = Some(block_on(found)?);
         self.count()
     }
 
@@ -122,6 +117,31 @@ impl Data {
         urls.map(|url| file_target(url, &self.flags.folder))
             .collect()
     }
+}
+
+/// Why a push of an earlier run still counts: what is pushed last is there, or the registry is away. `None` when it is not there.
+///
+/// # Errors
+/// A flag is wrong.
+pub(super) fn pushed(
+    factory: &Factory,
+    target: &str,
+    request: &Request,
+) -> Result<Option<String>, Failure> {
+    let registries = flags(factory)?.flags.registries;
+    let location = target
+        .parse()
+        .map_err(|e: LocationError| Failure::new(Exit::Usage, e.to_string()))?;
+    Ok(
+        match block_on(published::is_there(&registries, &location, request)) {
+            Ok(true) => Some("pushed by an earlier run, and there".to_owned()),
+            Ok(false) => None,
+            Err(e) => Some(format!(
+                "pushed by an earlier run, not to be asked now: {}",
+                e.message
+            )),
+        },
+    )
 }
 
 /// Puts an image set that is not made of flags where `precache download --skip-imageset` reads it.

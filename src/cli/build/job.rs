@@ -20,7 +20,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::config::factory::{Disk, Factory, Iso, Target};
 use crate::fetch::open_items;
 use crate::inventory::Summary;
-use crate::inventory::lock::Inventory;
+use crate::inventory::lock::{Inventory, Request};
 use crate::oci::Digest;
 use crate::progress::Reporter;
 use crate::store::Store;
@@ -85,8 +85,9 @@ impl<'a> Job<'a> {
     }
 
     fn work(&mut self, data: Data) -> Result<(), Failure> {
-        let digest = self.inventory(data)?;
-        self.push(&digest)?;
+        let inventory = self.inventory(data)?;
+        let digest = inventory.digest();
+        self.push(&inventory.request, &digest)?;
         self.disks(&digest)?;
         let factory = self.factory;
         match &factory.iso {
@@ -153,8 +154,8 @@ impl<'a> Job<'a> {
         });
     }
 
-    /// Inventory and download; returns the inventory's digest.
-    fn inventory(&mut self, mut data: Data) -> Result<Digest, Failure> {
+    /// Inventory and download; returns the inventory.
+    fn inventory(&mut self, mut data: Data) -> Result<Inventory, Failure> {
         let factory = self.factory;
         let folder = lines::folder(factory).to_owned();
         data::place_image_set(self.context, factory)?;
@@ -166,17 +167,16 @@ impl<'a> Job<'a> {
             self.step(("inventory", folder.clone()), true, line)?;
             data = Data::look(&Context::silent(), factory)?;
         }
-        let inventory = data.inventory.as_ref().ok_or_else(|| {
+        let inventory = data.inventory.ok_or_else(|| {
             let message = format!("{folder}: the inventory is not the one that was asked for");
             Failure::new(Exit::Internal, message)
         })?;
-        let digest = inventory.digest();
-        fits(factory, &Summary::of(inventory))?;
-        self.report.inventory = Some(InventoryReport::of(inventory));
+        fits(factory, &Summary::of(&inventory))?;
+        self.report.inventory = Some(InventoryReport::of(&inventory));
         if data.complete {
             self.skip("download", folder, "everything is there");
         } else {
-            self.download(inventory, folder)?;
+            self.download(&inventory, folder)?;
         }
         let named = |target: &str| {
             let mut disks = factory.disks.iter();
@@ -186,14 +186,16 @@ impl<'a> Job<'a> {
         let wanted = |target: &String| factory.download.all("push").any(|t| t.value == *target);
         self.report.pushed.retain(|past| wanted(&past.target));
         self.report.write(&factory.report)?;
-        Ok(digest)
+        Ok(inventory)
     }
 
-    fn push(&mut self, digest: &Digest) -> Result<(), Failure> {
+    fn push(&mut self, request: &Request, digest: &Digest) -> Result<(), Failure> {
         let factory = self.factory;
         for target in factory.download.all("push").map(|target| &target.value) {
-            if self.report.is_pushed(target, digest) {
-                self.skip("push", target.clone(), "pushed by an earlier run");
+            if self.report.is_pushed(target, digest)
+                && let Some(why) = data::pushed(factory, target, request)?
+            {
+                self.skip("push", target.clone(), &why);
                 continue;
             }
             self.report.pushed.retain(|old| old.target != *target);

@@ -188,7 +188,10 @@ impl Download {
     }
 
     /// What a mirror has been given, or else what the registries say.
-    async fn answer(
+    ///
+    /// # Errors
+    /// As [`resolve`].
+    pub(in crate::cli) async fn answer(
         &self,
         context: &Context,
         wanted: &Wanted,

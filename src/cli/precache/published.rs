@@ -7,20 +7,25 @@
 //! └── layer   inventory.json           application/vnd.snoforge.inventory.v1+json
 //! ```
 //!
-//! It is pushed last, after every image that it names. It is taken only when it answers the very same request, so it decides no
-//! more than an `inventory.json` in the data directory does; whoever may write to the mirror decides what the benches install.
+//! It is pushed last, after every image that it names. It is taken only when it answers the very same request and its releases are
+//! those asked for, by their own payloads; what it says of their signatures counts for nothing: they are looked for here. For the
+//! rest it decides as much as an `inventory.json` in the data directory does: whoever may write to the mirror decides which images
+//! the benches take beside the release.
 
 use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::imageset::resolve::{ResolveFlags, Wanted};
-use crate::inventory::lock::{Inventory, Request};
+use crate::cli::global::RegistryFlags;
+use crate::cli::imageset::resolve::{ResolveFlags, Wanted, signature_check, signature_text};
+use crate::inventory::lock::{Inventory, Request, Signature};
+use crate::inventory::{Services, read_release};
 use crate::io::atomic;
 use crate::oci::{
-    Digest, ImageSource, Location, Manifest, RawManifest, Reference, SourceError, SourceErrorKind,
-    media_type,
+    Digest, ImageSource, Location, Manifest, Mirror, RawManifest, Reference, SourceError,
+    SourceErrorKind, media_type,
 };
+use crate::progress::Silent;
 use crate::remote::{Client, Pushed};
 use crate::store::Store;
 
@@ -65,35 +70,115 @@ pub(super) async fn publish(
     Ok(client.push(&store, &image, &target).await?)
 }
 
+/// Whether a registry still has the answer to a request. Asked once: a finished job must not wait for a registry that is away.
+///
+/// # Errors
+/// It cannot be asked.
+pub(in crate::cli) async fn is_there(
+    registries: &RegistryFlags,
+    location: &Location,
+    request: &Request,
+) -> Result<bool, Failure> {
+    let Some(image) = place(location, request) else {
+        return Ok(false);
+    };
+    let mut options = registries.options();
+    options.mirrors.clear();
+    options.tls_verify &= !location.is_insecure();
+    options.retry.attempts = 1;
+    match Client::new(options)?.resolve(&image).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == SourceErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The answer that a mirror has to the same request; what else is wrong with a mirror is a warning.
-pub(in crate::cli) async fn look(
+pub(super) async fn look(
     context: &Context,
     flags: &ResolveFlags,
     wanted: &Wanted,
     source: &dyn ImageSource,
 ) -> Option<Inventory> {
     let request = wanted.request();
-    for mirror in &flags.registries.mirror {
-        let location = mirror.location();
+    // What has the images of one source only is not asked about all of them.
+    let mirrors = flags.registries.mirror.iter().filter(|m| m.is_general());
+    for location in mirrors.map(Mirror::location) {
         let Some(image) = place(location, &request) else {
             continue;
         };
         match read(source, &image).await {
-            Ok(bytes) => match Inventory::parse(&bytes) {
-                Ok(inventory) if inventory.request == request => {
+            Ok(bytes) => match judged(context, flags, wanted, source, (&bytes, location)).await {
+                Ok(inventory) => {
                     context.say(&format!(
                         "the inventory is the one that was pushed to {location}"
                     ));
                     return Some(inventory);
                 }
-                Ok(_) => context.warn(&format!("{image} answers another request")),
-                Err(error) => context.warn(&format!("{image}: {error}")),
+                Err(failure) => context.warn(&format!("{image}: {}", failure.message)),
             },
             Err(error) if error.kind == SourceErrorKind::NotFound => {}
             Err(error) => context.warn(&format!("no inventory from {location}: {error}")),
         }
     }
     None
+}
+
+/// A mirror's inventory, with its releases as their payloads and the signature stores have them.
+async fn judged(
+    context: &Context,
+    flags: &ResolveFlags,
+    wanted: &Wanted,
+    source: &dyn ImageSource,
+    (bytes, location): (&[u8], &Location),
+) -> Result<Inventory, Failure> {
+    let wrong = |what: String| Failure::new(Exit::Verification, what);
+    let mut inventory = Inventory::parse(bytes)?;
+    if inventory.request != wanted.request() {
+        return Err(wrong("it answers another request".to_owned()));
+    }
+    let name = |version: &str, architecture: &str| format!("release {version} {architecture}");
+    if let Wanted::Set { inputs, .. } = wanted
+        && !inputs.may_have(&inventory.releases)
+    {
+        let found = inventory.releases.iter();
+        let found: Vec<_> = found.map(|r| name(&r.version, &r.architecture)).collect();
+        let what = match found.as_slice() {
+            [] => "it has no release".to_owned(),
+            found => format!("{} is not what was asked for", found.join(", ")),
+        };
+        return Err(wrong(what));
+    }
+    let (check, documents) = (
+        signature_check(flags.ignore_release_signature)?,
+        flags.registries.web()?,
+    );
+    let services = Services {
+        source,
+        documents: &documents,
+        reporter: &Silent,
+    };
+    for release in &mut inventory.releases {
+        let (payload, signature) = read_release(&release.payload, &check, services).await?;
+        let claimed = name(&release.version, &release.architecture);
+        let own = name(&payload.version, &payload.architecture);
+        if claimed != own {
+            let image = &release.payload;
+            return Err(wrong(format!("{image} is {own}, not {claimed}")));
+        }
+        release.signature = match signature {
+            Signature::Unavailable { reason } => Signature::Unavailable {
+                reason: format!("{reason}; taken from the mirror {location}"),
+            },
+            known => known,
+        };
+        let line = format!("{own}: {}", signature_text(&release.signature));
+        match &release.signature {
+            Signature::Unavailable { .. } => context.warn(&line),
+            _ => context.say(&line),
+        }
+    }
+    Ok(inventory)
 }
 
 async fn read(source: &dyn ImageSource, image: &Reference) -> Result<Vec<u8>, SourceError> {

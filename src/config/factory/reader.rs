@@ -1,12 +1,14 @@
 //! From the YAML tree to a [`Factory`].
 
+mod boot;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::inline::InlineImageSet;
-use super::value::{example, expected, value};
+use super::value::{MIRROR, example, expected, value};
 use super::{
-    API_VERSION, DISK_GIB, Disk, Factory, Field, ImageSetSource, Iso, KIND, Kind, Rates, Section,
+    API_VERSION, DISK_GIB, Disk, Factory, Field, ImageSetSource, KIND, Kind, Rates, Section,
     Target, Values, beside, made,
 };
 use crate::config::model::{At, Located};
@@ -26,9 +28,6 @@ pub(super) const KEYS: [&str; 10] = [
     "rates",
     "report",
 ];
-
-/// Keys of a mirror that has a source, in the order of the flag.
-const MIRROR: [&str; 2] = ["source", "mirror"];
 
 /// What only an image set of our own is made of.
 const TEMPLATE_ONLY: [&str; 4] = [
@@ -355,50 +354,5 @@ impl Reader<'_> {
         let hint = "name it by /dev/…, serial=… or wwn=…; an image file is `image: FILE`";
         self.advised(device.at, format!("`{text}` is no disk"), hint);
         None
-    }
-
-    fn install(&mut self, root: &Node, iso: Option<&Iso>) -> Option<Values> {
-        let entry = root.get("install")?;
-        let values = self.values(&entry.value, Section::Install, &[])?;
-        for key in ["pullSecret", "sshKey", "out"] {
-            if values.text(key).is_none() && entry.value.get(key).is_none() {
-                self.wrong(values.at, format!("`install.{key}` is missing"));
-            }
-        }
-        if root.get("iso").is_none() {
-            let hint = "the sites stand there";
-            self.advised(values.at, "`install` is of no use without `iso`", hint);
-        }
-        if let Some(iso) = iso.filter(|iso| iso.values.text("ignition").is_some()) {
-            let at = iso.values.place("ignition");
-            self.wrong(at, "`install` and `iso.ignition` exclude each other");
-        }
-        Some(values)
-    }
-
-    fn iso(&mut self, root: &Node) -> Option<Iso> {
-        let entry = root.get("iso")?;
-        let values = self.values(&entry.value, Section::Iso, &["sites"])?;
-        for key in ["live", "out"] {
-            if values.text(key).is_none() && entry.value.get(key).is_none() {
-                self.wrong(values.at, format!("`iso.{key}` is missing"));
-            }
-        }
-        let Some(sites) = entry.value.get("sites") else {
-            self.wrong(values.at, "`iso.sites` is missing");
-            return None;
-        };
-        let value = match &sites.value.value {
-            Value::Scalar { .. } => {
-                let path = self.path_value("sites", &sites.value)?;
-                Some(beside(self.file, &path))
-            }
-            Value::List(_) | Value::Map(_) => None,
-        };
-        let at = sites.value.at;
-        Some(Iso {
-            values,
-            sites: Located { value, at },
-        })
     }
 }

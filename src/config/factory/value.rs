@@ -5,6 +5,9 @@ use crate::config::rate;
 use crate::config::yaml::Kind as Scalar;
 use crate::oci::{Location, Mirror};
 
+/// Keys of a mirror that has a source, in the order of the flag.
+pub(super) const MIRROR: [&str; 2] = ["source", "mirror"];
+
 /// The value's text when it is of this kind; else what is expected.
 pub(super) fn value(kind: Kind, text: &str, scalar: Scalar) -> Result<String, String> {
     let plain = matches!(scalar, Scalar::Text | Scalar::Number);

@@ -192,3 +192,37 @@ fn drop_ins_override_by_prefix() {
             .contains("missing.conf")
     );
 }
+
+#[test]
+fn what_lies_on_a_mirror_is_asked_of_no_other() {
+    let mirrors = [
+        "http://one.example/ocp",
+        "two.example",
+        "quay.io=three.example/q",
+    ];
+    let registries = Registries {
+        mirrors: mirrors.map(|text| text.parse().unwrap()).to_vec(),
+        rules: BTreeMap::new(),
+    };
+    for (image, expected) in [
+        (
+            "quay.io/ns/a:v1",
+            &[
+                "one.example/ocp/ns/a:v1 insecure",
+                "two.example/ns/a:v1",
+                "three.example/q/ns/a:v1",
+                "quay.io/ns/a:v1",
+            ][..],
+        ),
+        (
+            "two.example/snoforge/inventory:x",
+            &["two.example/snoforge/inventory:x"],
+        ),
+        (
+            "one.example/ocp/snoforge/inventory:x",
+            &["one.example/ocp/snoforge/inventory:x insecure"],
+        ),
+    ] {
+        assert_eq!(places(&registries, image, Purpose::Manifest), expected);
+    }
+}

@@ -21,6 +21,10 @@ use crate::site::install_config::Rendered;
 /// What openshift-install calls its result.
 pub(in crate::cli) const IGNITION: &str = "bootstrap-in-place-for-live-iso.ign";
 
+const KUBECONFIG: &str = "auth/kubeconfig";
+/// Says that everything beside it is of one run: gone before the first file is replaced, back after the last.
+const RECORD: &str = "install.json";
+
 /// Version of `install.json`.
 const FORMAT: u32 = 1;
 
@@ -68,7 +72,7 @@ impl Job<'_> {
         cluster.map(crate::site::Cluster::full).unwrap_or_default()
     }
 
-    /// Makes the config, or keeps the one that is there.
+    /// Makes the config, or keeps the one that is there; `force` replaces what cannot be kept, and nothing else.
     ///
     /// # Errors
     /// One of other inputs is there, the installer refuses, its result is not what it should be, or the disk.
@@ -85,12 +89,15 @@ impl Job<'_> {
             self.config.expose()
         );
         let inputs = Digest::of(inputs.as_bytes());
-        let path = self.dir.join(IGNITION);
-        if path.exists() && !force {
-            return self.kept(&inputs, installer);
+        self.sweep();
+        // A kubeconfig alone is there too: machines may have been installed from a config that was moved away.
+        if [IGNITION, KUBECONFIG].map(|name| self.dir.join(name).exists()) != [false, false] {
+            match self.kept(&inputs, installer) {
+                Err(_) if force => (),
+                known => return known,
+            }
         }
         private_dir(&self.dir)?;
-        self.sweep();
         // Private from the first moment: the default is what the umask says.
         let work = tempfile::Builder::new()
             .prefix(WORK)
@@ -106,32 +113,31 @@ impl Job<'_> {
             extended_file((&made, &made), extend)?;
         }
         let (bytes, use_before) = checked(&made)?;
-        self.keep(work.path())?;
-        atomic::write_private(&path, &bytes)?;
         let record = Record {
             format: FORMAT,
             inputs,
             installer: installer.version().to_owned(),
             ignition: Digest::of(&bytes),
         };
-        let mut text = serde_json::to_vec_pretty(&record)
-            .map_err(|e| Failure::new(Exit::Internal, format!("install.json: {e}")))?;
-        text.push(b'\n');
-        atomic::write_private(&self.dir.join("install.json"), &text)?;
+        self.replace(work.path(), &bytes, &record)?;
         Ok(self.made(use_before, installer, false))
     }
 
     /// What is there, when it is of these inputs and lives.
     fn kept(&self, inputs: &Digest, installer: &Installer<'_>) -> Result<Made, Failure> {
-        let path = self.dir.join(IGNITION);
-        let record = fs_err::read(self.dir.join("install.json")).unwrap_or_default();
-        let record: Option<Record> = serde_json::from_slice(&record).ok();
-        let refuse = |why: &str| {
+        let [path, kubeconfig] = [IGNITION, KUBECONFIG].map(|name| self.dir.join(name));
+        let refuse_at = |path: &Path, why: &str| {
             let message = format!("{} is there, {why}", path.display());
             Failure::new(Exit::Usage, message).hint(
                 "add --force to have it replaced: the new one has other keys, for machines that are not installed yet",
             )
         };
+        if !path.exists() {
+            return Err(refuse_at(&kubeconfig, &format!("without its {IGNITION}")));
+        }
+        let refuse = |why: &str| refuse_at(&path, why);
+        let record = fs_err::read(self.dir.join(RECORD)).unwrap_or_default();
+        let record: Option<Record> = serde_json::from_slice(&record).ok();
         let record = record.filter(|r| r.format == FORMAT);
         let record = record.ok_or_else(|| refuse("and nothing tells what it was made from"))?;
         if record.inputs != *inputs {
@@ -143,8 +149,9 @@ impl Job<'_> {
             return Err(refuse("changed since it was made"));
         }
         let (_, use_before) = checked(&path).map_err(|e| refuse(&e.message))?;
-        if !self.dir.join("auth/kubeconfig").exists() {
-            return Err(refuse("without its auth/kubeconfig"));
+        // Its bytes are not compared: `oc` writes into a kubeconfig that is used.
+        if !kubeconfig.exists() {
+            return Err(refuse(&format!("without its {KUBECONFIG}")));
         }
         Ok(self.made(use_before, installer, true))
     }
@@ -154,23 +161,23 @@ impl Job<'_> {
             cluster: self.name(),
             hostname: self.site.hostname.as_ref().map(ToString::to_string),
             ignition: self.dir.join(IGNITION),
-            kubeconfig: self.dir.join("auth/kubeconfig"),
+            kubeconfig: self.dir.join(KUBECONFIG),
             use_before: use_before.map(|time| time.to_string()),
             release_image: installer.release_image().map(str::to_owned),
             kept,
         }
     }
 
-    /// Moves what the watching of the installation needs out of the installer's directory.
-    fn keep(&self, work: &Path) -> Result<(), Failure> {
-        private_dir(&self.dir.join("auth"))?;
+    /// Puts a cluster's files in the place of those that are there: after a run that ends in the midst nothing is taken for whole.
+    fn replace(&self, work: &Path, ignition: &[u8], record: &Record) -> Result<(), Failure> {
+        let mut files = Vec::new();
         for (name, needed) in [
-            ("auth/kubeconfig", true),
+            (KUBECONFIG, true),
             ("auth/kubeadmin-password", true),
             ("metadata.json", false),
         ] {
             match fs_err::read(work.join(name)) {
-                Ok(bytes) => atomic::write_private(&self.dir.join(name), &bytes)?,
+                Ok(bytes) => files.push((name, bytes)),
                 Err(_) if !needed => (),
                 Err(e) => {
                     let message = format!("openshift-install left no {name}: {}", e.kind());
@@ -178,7 +185,19 @@ impl Job<'_> {
                 }
             }
         }
-        Ok(())
+        let mut text = serde_json::to_vec_pretty(record)
+            .map_err(|e| Failure::new(Exit::Internal, format!("{RECORD}: {e}")))?;
+        text.push(b'\n');
+        match fs_err::remove_file(self.dir.join(RECORD)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => atomic::sync_dir(&self.dir)?,
+        }
+        private_dir(&self.dir.join("auth"))?;
+        for (name, bytes) in &files {
+            atomic::write_private(&self.dir.join(name), bytes)?;
+        }
+        atomic::write_private(&self.dir.join(IGNITION), ignition)?;
+        Ok(atomic::write_private(&self.dir.join(RECORD), &text)?)
     }
 
     /// Removes what killed runs left: their directories hold the pull secret.

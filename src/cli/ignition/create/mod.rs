@@ -96,7 +96,7 @@ pub(crate) struct Create {
     /// Sign certificates that expire sooner than this again, as `ignition certs --extend`: 365d, 12w, 48h.
     #[arg(long, value_name = "DURATION", value_parser = values::lifetime, conflicts_with = "config_only")]
     extend: Option<SignedDuration>,
-    /// Replace a config that is there.
+    /// Replace a config that is there, when it is of other inputs or has expired.
     #[arg(long)]
     force: bool,
     /// Check everything that can be checked without the installer, and stop.
@@ -131,7 +131,7 @@ impl Create {
             return planned(context, &jobs);
         }
         if self.config_only {
-            return written(context, &jobs);
+            return written(context, &jobs, self.force);
         }
         block_on(self.make(context, &jobs, &secrets))
     }
@@ -306,7 +306,7 @@ impl Create {
 
     /// The line that makes boot media of the result.
     fn next(&self, jobs: &[Job<'_>]) -> String {
-        let machine = crate::cli::assets::machine(&self.cluster_flags.arch);
+        let machine = crate::inventory::architecture::machine(&self.cluster_flags.arch);
         let live = format!("rhcos-live.{machine}.iso");
         let beside = self.folder.as_ref().map(|f| f.join("files").join(&live));
         let live = beside.filter(|path| path.exists()).unwrap_or(live.into());
@@ -340,13 +340,20 @@ fn planned(context: &Context, jobs: &[Job<'_>]) -> Result<(), Failure> {
 }
 
 /// `--config-only`.
-fn written(context: &Context, jobs: &[Job<'_>]) -> Result<(), Failure> {
-    let mut files = Vec::new();
-    for job in jobs {
+fn written(context: &Context, jobs: &[Job<'_>], force: bool) -> Result<(), Failure> {
+    let path = |job: &Job<'_>| job.dir.join("install-config.yaml");
+    let files: Vec<PathBuf> = jobs.iter().map(path).collect();
+    for (job, path) in jobs.iter().zip(&files).filter(|_| !force) {
+        // Edited, most likely: that is what it is written for.
+        if path.exists() && fs_err::read(path)? != job.config.expose().as_bytes() {
+            let message = format!("{} is there, of other contents", path.display());
+            let failure = Failure::new(Exit::Usage, message);
+            return Err(failure.hint("move it away, or add --force to have it replaced"));
+        }
+    }
+    for (job, path) in jobs.iter().zip(&files) {
         cluster::private_dir(&job.dir)?;
-        let path = job.dir.join("install-config.yaml");
-        atomic::write_private(&path, job.config.expose().as_bytes())?;
-        files.push(path);
+        atomic::write_private(path, job.config.expose().as_bytes())?;
     }
     context.result(&json!({ "files": files }), || {
         let lines = files.iter().map(|f| format!("wrote {}", f.display()));

@@ -4,6 +4,7 @@ use super::Precache;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::imageset::resolve::{signature_check, signature_text};
+use crate::inventory::architecture::{goarch, machine};
 use crate::inventory::lock::{Inventory, Signature};
 use crate::inventory::{Payload, Services, read_release, release_image, tags};
 use crate::objects::Finding;
@@ -52,24 +53,11 @@ impl Release {
 
     /// Of the operator's image in the mapping: as the release's own lines have it.
     pub(super) fn destination(&self) -> String {
-        let architecture = match self.architecture.as_str() {
-            "amd64" => "x86_64",
-            "arm64" => "aarch64",
-            other => other,
-        };
+        let architecture = machine(&self.architecture);
         match &self.version {
             Some(version) => format!("openshift/release:{version}-{architecture}-{OPERATOR}"),
             None => tags::additional_destination(&self.operator),
         }
-    }
-}
-
-/// As `GOARCH`; a `multi` payload says nothing of the node.
-fn go_architecture(tag: &str) -> &str {
-    match tag {
-        "x86_64" | "multi" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
     }
 }
 
@@ -101,7 +89,7 @@ impl Precache {
         Ok(Release {
             architecture: match (&self.arch, of_payload) {
                 (Some(asked), _) => asked.clone(),
-                (None, found) => go_architecture(found.unwrap_or("x86_64")).to_owned(),
+                (None, found) => goarch(found.unwrap_or("x86_64")).to_owned(),
             },
             bases: bases.map(|(_, image)| image.to_string()).collect(),
             version: self
@@ -119,7 +107,7 @@ impl Precache {
         let meant = |payload: &Payload| {
             let version = self.release.as_ref().is_none_or(|v| *v == payload.version);
             let multi = payload.architecture == "multi";
-            version && (multi || arch.is_none_or(|a| a == go_architecture(&payload.architecture)))
+            version && (multi || arch.is_none_or(|a| a == goarch(&payload.architecture)))
         };
         if self.release_image.is_some() {
             return Ok(None);
