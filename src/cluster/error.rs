@@ -103,7 +103,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Kubeconfig { .. } => {
-                "take the kubeconfig that the installation left (auth/kubeconfig): its client certificate also outlives the seed's reboot"
+                "take the kubeconfig that the installation left (auth/kubeconfig): its client certificate outlives every reboot"
             }
             Self::Request { reason, .. } => match reason {
                 Reason::Connect(_) => {

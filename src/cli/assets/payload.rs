@@ -354,8 +354,9 @@ impl Release {
             asset.file_name(machine(&self.architecture)),
             looked.collect::<Vec<_>>().join(", ")
         );
-        Failure::new(Exit::Unsupported, message)
-            .hint("releases before 4.11 have no live ISO in them: take it with --from-mirror")
+        Failure::new(Exit::Unsupported, message).hint(
+            "--from-mirror takes it from a mirror; releases before 4.11 have no live ISO in them",
+        )
     }
 }
 
